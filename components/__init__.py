@@ -1,0 +1,1 @@
+"""TFX components: artifacts in, one call into `compression` or `registry`, artifacts out."""

@@ -1,0 +1,80 @@
+"""How methods receive data: finite splits that can be read again and again, in the same order for the same seed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+Task = Literal["multiclass", "binary", "regression"]
+Features = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A finite split of examples.
+
+    Attributes:
+        size: Number of examples.
+        elements: Makes a data set of single, undecoded elements in a fixed order.
+        decode: Turns a batch of elements into `(features, label)`: a dict of tensors `[batch, ...]` and a tensor.
+            Decoding whole batches is what makes reading fast.
+    """
+
+    size: int
+    elements: Callable[[], tf.data.Dataset]
+    decode: Callable[..., tuple[dict[str, tf.Tensor], tf.Tensor]]
+
+    @classmethod
+    def from_arrays(cls, features: Mapping[str, np.ndarray], label: np.ndarray) -> "Split":
+        """A split held in memory: arrays whose first axis counts examples."""
+        arrays = (dict(features), label)
+        return cls(
+            size=len(label),
+            elements=lambda: tf.data.Dataset.from_tensor_slices(arrays),
+            decode=lambda batch_features, batch_label: (batch_features, batch_label),
+        )
+
+    def batches(self, batch_size: int, *, shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Batches of `(features, label)`; the last one may be smaller.
+
+        Args:
+            batch_size: Examples in a batch.
+            shuffle_seed: Shuffles anew in every iteration, the same way for the same seed; `None` keeps the order.
+        """
+        elements = self.elements()
+        if shuffle_seed is not None:
+            elements = elements.shuffle(min(self.size, 100_000), seed=shuffle_seed, reshuffle_each_iteration=True)
+        batches = elements.batch(batch_size).map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return batches.prefetch(tf.data.AUTOTUNE)
+
+    def take_arrays(self, count: int) -> tuple[Features, np.ndarray]:
+        """The first `count` examples (all, when there are fewer) as arrays."""
+        features, label = next(iter(self._head(min(count, self.size))))
+        return {name: values.numpy() for name, values in features.items()}, label.numpy()
+
+    def iterate_arrays(self, batch_size: int) -> Iterator[tuple[Features, np.ndarray]]:
+        """All examples in order, as batches of arrays."""
+        for features, label in self.batches(batch_size):
+            yield {name: values.numpy() for name, values in features.items()}, label.numpy()
+
+    def _head(self, count: int) -> tf.data.Dataset:
+        return self.elements().take(count).batch(count).map(self.decode)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training step may see: train and validation, never eval.
+
+    Attributes:
+        train: Examples to fit.
+        validation: Examples that early stopping and rankings look at.
+        task: What the model predicts; fixes loss and output shape.
+        seed: Seed of every random choice.
+    """
+
+    train: Split
+    validation: Split
+    task: Task
+    seed: int

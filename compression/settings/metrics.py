@@ -1,0 +1,40 @@
+"""The metrics a gate can use, as a table: direction, tasks, and who computes them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the table.
+
+    Attributes:
+        higher_is_better: Direction; a *drop* is always a loss of quality in this direction.
+        class_names: Per task, the class that computes the metric; TFMA and tf_keras use the same names.
+            A task without an entry does not know the metric.
+        title: How people write the metric.
+    """
+
+    higher_is_better: bool
+    class_names: dict[str, str]
+    title: str
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(True, {"multiclass": "SparseCategoricalAccuracy", "binary": "BinaryAccuracy"}, "accuracy"),
+    "auc": Metric(True, {"binary": "AUC"}, "area under the ROC curve"),
+    "precision": Metric(True, {"binary": "Precision"}, "precision"),
+    "recall": Metric(True, {"binary": "Recall"}, "recall"),
+    "rmse": Metric(False, {"regression": "RootMeanSquaredError"}, "root mean squared error"),
+    "mae": Metric(False, {"regression": "MeanAbsoluteError"}, "mean absolute error"),
+}
+
+
+def drop(metric: str, baseline: float, candidate: float) -> float:
+    """Loss of quality from baseline to candidate, in the metric's own direction; negative is a gain.
+
+    >>> drop("accuracy", baseline=0.75, candidate=0.5)
+    0.25
+    >>> drop("rmse", baseline=2.0, candidate=2.5)
+    0.5
+    """
+    return baseline - candidate if METRICS[metric].higher_is_better else candidate - baseline

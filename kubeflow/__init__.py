@@ -1,0 +1,1 @@
+"""Compiles and schedules the pipeline's graph on Kubeflow Pipelines."""

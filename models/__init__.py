@@ -1,0 +1,1 @@
+"""Model modules: what a user writes. Each has `preprocessing_fn(inputs)` and `build_model(hparams)`."""
