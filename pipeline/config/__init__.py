@@ -1,0 +1,19 @@
+"""The configuration file: strict, typed, all faults at once. Needs pydantic and PyYAML alone."""
+
+from pipeline.config.config import Config, load
+from pipeline.config.faults import Fault
+from pipeline.config.sections import DataSection, GateSection, ModelSection, RuntimeSection, SplitRange, Splits
+from pipeline.config.variants import Step
+
+__all__ = [
+    "Config",
+    "DataSection",
+    "Fault",
+    "GateSection",
+    "ModelSection",
+    "RuntimeSection",
+    "SplitRange",
+    "Splits",
+    "Step",
+    "load",
+]

@@ -1,0 +1,146 @@
+"""The whole configuration, and how it is read from a YAML file."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, model_validator
+
+from compression.settings import Settings, TrainSettings
+from compression.settings.metrics import METRICS
+from pipeline.config.document import read
+from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, nearest, report, show, show_path
+from pipeline.config.names import MAX_NAME, PIPELINE_NAME
+from pipeline.config.sections import DataSection, GateSection, ModelSection, RuntimeSection
+from pipeline.config.translate import validate
+from pipeline.config.variants import Step, Variants, read_variants
+from pipeline.errors import UserError
+
+
+class Config(Settings):
+    """One pipeline: data, model, variants, gate."""
+
+    name: str = Field(
+        pattern=PIPELINE_NAME, max_length=MAX_NAME, description="name of the pipeline; becomes part of paths"
+    )
+    seed: int = Field(default=1, ge=0, lt=2**32, description="same seed and data, same bytes in the pushed model")
+    data: DataSection
+    model: ModelSection
+    train: TrainSettings = TrainSettings()
+    variants: Annotated[dict[str, tuple[Step, ...]], BeforeValidator(read_variants)]
+    gate: GateSection
+    select: Literal["smallest", "most_accurate"] = Field(
+        default="smallest", description="which one of the variants that passed everything is pushed"
+    )
+    runtime: RuntimeSection = RuntimeSection()
+
+    _file: str = PrivateAttr(default="the configuration")
+    _lines: dict[KeyPath, int] = PrivateAttr(default_factory=dict)
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that keeps whatever runs leave behind."""
+        return Path(self.runtime.workspace or f".edge/{self.name}")
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of everything but `runtime`, defaults written out."""
+        text = json.dumps(self.canonical(exclude={"runtime"}), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def canonical(self, exclude: set[str] | None = None) -> dict[str, Any]:
+        """The configuration as JSON values under the keys of the file, defaults written out."""
+        return self.model_dump(mode="json", by_alias=True, exclude=exclude)
+
+    @property
+    def file(self) -> str:
+        """The file it was loaded from, as the user named it."""
+        return self._file
+
+    def line(self, *path: str | int) -> int:
+        """The line of a key in the file, or of the nearest key above it that the file holds."""
+        return line_of(path, self._lines)
+
+    def where(self, *path: str | int) -> str:
+        """`FILE:LINE: key.path`, for messages that come after loading."""
+        return f"{self._file}:{self.line(*path)}: {show_path(path)}"
+
+    def refuse(self, faults: list[Fault]) -> UserError:
+        """Faults found after loading as one error, each at its line."""
+        return report(self._file, faults, self._lines)
+
+    @field_serializer("variants")
+    def _plain_variants(self, variants: Variants) -> dict[str, list[dict[str, object]]]:
+        return {name: [dict([step.canonical()]) for step in steps] for name, steps in variants.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        faults = _cross_faults(self.gate.metric, self.model.task, self.data.label_names)
+        if faults:
+            raise SectionError(*faults)
+        return self
+
+
+def _cross_faults(metric: object, task: object, label_names: object) -> list[Fault]:
+    """Rules across sections, on values that may be missing or wrong themselves."""
+    faults = []
+    if isinstance(metric, str) and metric in METRICS and task in ("multiclass", "binary", "regression"):
+        known = [name for name, row in METRICS.items() if task in row.class_names]
+        if metric not in known:
+            must = f"must be one of {', '.join(known)} for the task {task}"
+            faults.append(Fault(("gate", "metric"), must, show(metric), nearest(metric, known)))
+    if label_names and task == "regression":
+        advice = "remove label_names"
+        faults.append(Fault(("data", "label_names"), "must be left out for the task regression", "names", advice))
+    if task == "binary" and isinstance(label_names, list | tuple) and len(label_names) > 2:
+        must = "must hold two names for the task binary"
+        faults.append(Fault(("data", "label_names"), must, f"{len(label_names)} names"))
+    return faults
+
+
+def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
+    """Reads and checks a configuration file.
+
+    Args:
+        path: The YAML file.
+        overrides: Values that replace the file's, by dotted key, such as `{"runtime.workspace": "/tmp/w"}`.
+
+    Raises:
+        UserError: Naming all faults at once, each with its line.
+    """
+    document = read(path)
+    raw = copy.deepcopy(document.value)
+    assert isinstance(raw, dict)
+    for key, value in (overrides or {}).items():
+        *above, last = key.split(".")
+        section = raw
+        for part in above:
+            section = section.setdefault(part, {}) if isinstance(section, dict) else section
+        if isinstance(section, dict):
+            section[last] = value
+    faults = list(document.faults)
+    try:
+        config = validate(Config, raw)
+    except SectionError as error:
+        # pydantic leaves the rules across sections out once any section is wrong.
+        crossing = _cross_faults(_at(raw, "gate", "metric"), _at(raw, "model", "task"), _at(raw, "data", "label_names"))
+        found = [*error.faults, *crossing]
+        faults += [fault for fault in found if not _covered(fault.path, document.unreadable)]
+    if faults:
+        raise report(str(path), faults, document.lines)
+    config._file = str(path)
+    config._lines = document.lines
+    return config
+
+
+def _at(raw: object, *path: str) -> object:
+    for part in path:
+        raw = raw.get(part) if isinstance(raw, dict) else None
+    return raw
+
+
+def _covered(path: KeyPath, unreadable: set[KeyPath]) -> bool:
+    return any(path[: len(bad)] == bad for bad in unreadable)

@@ -1,0 +1,27 @@
+"""Patterns of names that become paths or node ids, with the words in which a fault explains each."""
+
+import re
+
+PIPELINE_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+VARIANT_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+MODULE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
+SOURCE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+FEATURE_NAME = r"^[A-Za-z_][A-Za-z0-9_./-]{0,99}$"
+ARRAY_NAME = r"^[^\x00/\\]+$"
+FILE_PATH = r"^[^\x00\r\n]+$"
+MAX_NAME = 40
+
+WORDS = {
+    PIPELINE_NAME: "lower-case letters and digits, with single dashes between, starting with a letter",
+    VARIANT_NAME: "lower-case letters and digits, with single underscores between, starting with a letter",
+    MODULE_NAME: "a dotted module name such as models.digits",
+    SOURCE_NAME: "the name of a source, without / and not starting with .",
+    FEATURE_NAME: "a feature name of letters, digits, _ . / and -, starting with a letter or _",
+    ARRAY_NAME: "the name of an array, not empty and without / or \\",
+    FILE_PATH: "a path in one line, not empty",
+}
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the whole text fits; unlike `re.match`, a trailing newline does not slip past `$`."""
+    return re.fullmatch(pattern, text) is not None

@@ -1,0 +1,266 @@
+"""The sections of the configuration file but for `variants`, as frozen models that check themselves."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from compression.settings import Settings
+from compression.settings.metrics import METRICS
+from pipeline.config.faults import Fault, SectionError, nearest, show
+from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, MODULE_NAME, SOURCE_NAME, matches
+from pipeline.config.translate import validate
+
+SPLIT_NAMES = ("train", "validation", "eval")
+
+Weight = Annotated[int, Field(ge=1, le=1000)]
+SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
+
+
+class SplitSource(Settings):
+    """Some of the hash buckets of a source that exists already."""
+
+    from_: SourceName = Field(alias="from", description="the sub-folder, or what stands for `{split}` in `arrays`")
+    buckets: int = Field(ge=1, le=1000, description="weight among the splits that are taken from the same source")
+
+
+@dataclass(frozen=True)
+class SplitRange:
+    """The hash buckets `first .. first + buckets - 1` out of `total` that make a split.
+
+    Attributes:
+        source: The sub-folder, or what stands for `{split}` in `data.arrays`; None: everything at `data.path`.
+        first: The first bucket.
+        buckets: How many buckets.
+        total: How many buckets the source is hashed into; 1 where the split is the whole source.
+    """
+
+    source: str | None
+    first: int
+    buckets: int
+    total: int
+
+
+def _split_part(value: object) -> object:
+    """Dispatches by type, so that a wrong split gives one fault and not one per alternative."""
+    if isinstance(value, SplitSource):
+        return value
+    if isinstance(value, dict):
+        return validate(SplitSource, value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 1 <= value <= 1000:
+            return value
+        raise SectionError(Fault((), "must be a weight from 1 to 1000", show(value)))
+    if isinstance(value, str):
+        if matches(SOURCE_NAME, value):
+            return value
+        raise SectionError(Fault((), "must be the name of a source, without / and not starting with .", show(value)))
+    raise SectionError(Fault((), "must be a weight, the name of a source, or {from: NAME, buckets: N}", show(value)))
+
+
+Split = Annotated[Weight | SourceName | SplitSource, BeforeValidator(_split_part)]
+
+
+class Splits(Settings):
+    """Where the three splits come from: three weights, or three sources."""
+
+    train: Split = Field(description="what the models learn from; calibration too")
+    validation: Split = Field(description="early stopping and selection by quality")
+    eval: Split = Field(description="touched by the gate alone")
+
+    def ranges(self) -> dict[str, SplitRange]:
+        """The buckets of every split; splits that share a source share its buckets, in the order of `SPLIT_NAMES`."""
+        wanted: dict[str, tuple[str | None, int]] = {}
+        for name in SPLIT_NAMES:
+            part = getattr(self, name)
+            if isinstance(part, SplitSource):
+                wanted[name] = (part.from_, part.buckets)
+            else:
+                wanted[name] = (part, 1) if isinstance(part, str) else (None, part)
+        totals: dict[str | None, int] = {}
+        ranges = {}
+        for name, (source, buckets) in wanted.items():
+            ranges[name] = (source, totals.get(source, 0), buckets)
+            totals[source] = totals.get(source, 0) + buckets
+        return {name: SplitRange(*entry, totals[entry[0]]) for name, entry in ranges.items()}
+
+    @property
+    def by_weight(self) -> bool:
+        """Whether everything at `data.path` is divided by weights."""
+        return isinstance(self.train, int)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Splits":
+        parts = {name: getattr(self, name) for name in SPLIT_NAMES}
+        if len({isinstance(part, int) for part in parts.values()}) > 1:
+            given = ", ".join(
+                f"{name}: {part.model_dump(by_alias=True) if isinstance(part, SplitSource) else part}"
+                for name, part in parts.items()
+            )
+            raise SectionError(Fault((), "must be three weights or three sources, not a mixture", given))
+        users: dict[str, str] = {}
+        for name, part in parts.items():
+            source = part.from_ if isinstance(part, SplitSource) else str(part)
+            other = users.setdefault(source, name)
+            if other != name and (isinstance(part, str) or isinstance(parts[other], str)):
+                advice = f"write {{from: {source}, buckets: N}} for both"
+                fault = Fault((name,), f"must share no examples with {other}", f"{source}, which {other} takes", advice)
+                raise SectionError(fault)
+        return self
+
+
+class DataSection(Settings):
+    """Where the examples are and which of them make which split."""
+
+    format: Literal["tfrecord", "npz"] = Field(
+        description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive"
+    )
+    path: str = Field(
+        pattern=FILE_PATH, description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory"
+    )
+    label: str = Field(pattern=FEATURE_NAME, description="the feature that the model learns to predict")
+    arrays: dict[Annotated[str, Field(pattern=FEATURE_NAME)], Annotated[str, Field(pattern=ARRAY_NAME)]] | None = Field(
+        default=None,
+        min_length=2,
+        description="`npz` only, and required there: feature -> name of its array; `{split}` is replaced by the "
+        "source that `splits` names",
+    )
+    splits: Splits = Field(
+        default=Splits(train=8, validation=1, eval=1),
+        description="three weights (hash buckets over everything); or three sources, each a name (a sub-folder of "
+        "`path`, or the `{split}` of `arrays`) or `{from: NAME, buckets: N}` (hash buckets within a source)",
+    )
+    schema_path: str | None = Field(
+        default=None,
+        alias="schema",
+        pattern=FILE_PATH,
+        description="a tensorflow-metadata schema (`.pbtxt`) that replaces the inferred one",
+    )
+    label_names: Annotated[tuple[str, ...], Field(strict=False, min_length=2)] | None = Field(
+        default=None, description="names of the classes 0, 1, ..., for the pushed model's manifest"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DataSection":
+        faults = [*self._array_faults()]
+        names = self.label_names or ()
+        twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+        if twice is not None:
+            faults.append(Fault(("label_names",), "must name every class differently", f"{show(twice)} twice"))
+        if faults:
+            raise SectionError(*faults)
+        return self
+
+    def _array_faults(self) -> list[Fault]:
+        here = ("arrays",)
+        if self.format != "npz":
+            if self.arrays is None:
+                return []
+            return [Fault(here, "must be left out unless format is npz", f"format {self.format}", "remove arrays")]
+        if self.arrays is None:
+            example = '{image: "x_{split}", label: "y_{split}"}'
+            return [Fault(here, "must be given when format is npz", "nothing", f"write for example {example}")]
+        faults = []
+        if self.label not in self.arrays:
+            advice = nearest(self.label, self.arrays)
+            got = f"the features {', '.join(self.arrays)}"
+            faults.append(Fault(here, f"must hold the label {self.label}", got, advice))
+        for feature, array in self.arrays.items():
+            if ("{split}" in array) == self.splits.by_weight:
+                must = "must not hold {split} when splits are weights"
+                if not self.splits.by_weight:
+                    must = "must hold {split} when splits are sources"
+                faults.append(Fault(("arrays", feature), must, show(array)))
+        return faults
+
+
+def _hparam(value: object) -> object:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(item)
+        elif item is not None and not isinstance(item, str | int | float | bool):
+            raise SectionError(Fault((), "must be a scalar or a list of scalars", show(item)))
+        elif isinstance(item, float) and item - item != 0.0:  # true for infinities and for not-a-number
+            raise SectionError(Fault((), "must be a finite number", show(item)))
+    return value
+
+
+HParam = Annotated[
+    object,
+    BeforeValidator(_hparam),
+    WithJsonSchema({"type": ["string", "number", "boolean", "array", "null"]}),
+]
+
+
+class ModelSection(Settings):
+    """The module that a user writes."""
+
+    module: str = Field(
+        pattern=MODULE_NAME,
+        description="dotted name of the module with `preprocessing_fn` and `build_model`, found from the working "
+        "directory",
+    )
+    task: Literal["multiclass", "binary", "regression"] = Field(
+        description="decides the loss and which metrics there are"
+    )
+    hparams: dict[str, HParam] = Field(
+        default={}, description="free scalars and lists, handed to `build_model` as they are"
+    )
+
+
+MetricName = Literal["accuracy", "auc", "precision", "recall", "rmse", "mae"]
+
+
+class GateSection(Settings):
+    """What a compressed model must reach on the eval split to be pushed."""
+
+    metric: MetricName = Field(description="must be known for `model.task`")
+    max_drop: float | None = Field(
+        default=None, ge=0.0, allow_inf_nan=False, description="largest loss against the baseline, in the metric's unit"
+    )
+    max_drop_percent: float | None = Field(
+        default=None, ge=0.0, allow_inf_nan=False, description="the same in percent of the baseline's value"
+    )
+    min_value: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="lowest value to pass, for metrics where higher is better"
+    )
+    max_value: float | None = Field(
+        default=None,
+        gt=0.0,
+        allow_inf_nan=False,
+        description="highest value to pass, for metrics where lower is better",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GateSection":
+        faults = []
+        if self.max_drop is None and self.max_drop_percent is None:
+            faults.append(Fault((), "must hold max_drop or max_drop_percent", "neither"))
+        if self.max_drop is not None and self.max_drop_percent is not None:
+            got = f"both ({self.max_drop} and {self.max_drop_percent})"
+            faults.append(Fault(("max_drop_percent",), "must be the only one of max_drop and max_drop_percent", got))
+        better, unfit = "lower", "min_value"
+        if METRICS[self.metric].higher_is_better:
+            better, unfit = "higher", "max_value"
+            if self.max_drop is not None and self.max_drop > 1:
+                advice = "for percent of the baseline write max_drop_percent"
+                faults.append(Fault(("max_drop",), f"must be at most 1 for {self.metric}", show(self.max_drop), advice))
+        if getattr(self, unfit) is not None:
+            use = "min_value" if unfit == "max_value" else "max_value"
+            must = f"must be left out for {self.metric}, where {better} is better"
+            faults.append(Fault((unfit,), must, show(getattr(self, unfit)), f"use {use}"))
+        if faults:
+            raise SectionError(*faults)
+        return self
+
+
+class RuntimeSection(Settings):
+    """Where things run and what they leave behind."""
+
+    workspace: str | None = Field(
+        default=None,
+        pattern=FILE_PATH,
+        description="folder for metadata, artifacts, run summaries and the registry; default: `.edge/<name>`",
+    )

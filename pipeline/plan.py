@@ -1,0 +1,121 @@
+"""The tree of variants: which nodes there are and which variants share them. Pure; knows no TFX."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compression.settings import PruneSettings, QuantizeSettings, Settings
+from pipeline.config import Config, Step
+
+
+@dataclass(frozen=True)
+class StepNode:
+    """A step between the Trainer and the conversions, shared by all variants that begin alike.
+
+    Attributes:
+        id: Depends on the steps from the Trainer to here alone, not on which variants use it.
+        kind: A key of `pipeline.steps.STEPS`.
+        settings: Settings of the step.
+        parent: Id of the node before it; None: the Trainer.
+        history: Kinds of the steps before it, from the Trainer on.
+        variants: Names of the variants that use it, in the order of the configuration.
+    """
+
+    id: str
+    kind: str
+    settings: Settings
+    parent: str | None
+    history: tuple[str, ...]
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VariantPlan:
+    """A variant's way through the tree.
+
+    Attributes:
+        name: Its name in the configuration.
+        steps: All steps, `quantize` included.
+        interior: Ids of the step nodes before `quantize`, from the Trainer on.
+        quantize_id: Id of its conversion node.
+        gate_id: Id of its gate node.
+        quantize: Settings of its conversion.
+        parent: Id of the node that its conversion reads; None: the Trainer.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    interior: tuple[str, ...]
+    quantize_id: str
+    gate_id: str
+    quantize: QuantizeSettings
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Step nodes, parents first, and the variants in the order of the configuration."""
+
+    steps: tuple[StepNode, ...]
+    variants: tuple[VariantPlan, ...]
+
+    def node(self, node_id: str) -> StepNode:
+        """The step node of that id."""
+        return next(node for node in self.steps if node.id == node_id)
+
+
+def make_plan(config: Config) -> Plan:
+    """Merges the variants' common beginnings into a tree.
+
+    Raises:
+        ValueError: Two different chains of steps got the same id (one chance in four billion).
+    """
+    users: dict[str, list[str]] = {}
+    chains: dict[str, tuple[Step, ...]] = {}
+    variants = []
+    for name, steps in config.variants.items():
+        interior = []
+        for length in range(1, len(steps)):
+            chain = steps[:length]
+            node_id = _node_id(chain)
+            if chains.setdefault(node_id, chain) != chain:
+                raise ValueError(f"node ids must be unique, got {node_id} twice; change a setting of {name} a little")
+            users.setdefault(node_id, []).append(name)
+            interior.append(node_id)
+        variants.append(_variant(name, steps, tuple(interior)))
+    nodes = (
+        StepNode(
+            id=node_id,
+            kind=chain[-1].kind,
+            settings=chain[-1].settings,
+            parent=_node_id(chain[:-1]) if len(chain) > 1 else None,
+            history=tuple(step.kind for step in chain[:-1]),
+            variants=tuple(users[node_id]),
+        )
+        for node_id, chain in chains.items()
+    )
+    return Plan(tuple(nodes), tuple(variants))
+
+
+def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...]) -> VariantPlan:
+    quantize = steps[-1].settings
+    assert isinstance(quantize, QuantizeSettings)
+    # Argo refuses underscores in node names.
+    kebab = name.replace("_", "-")
+    parent = interior[-1] if interior else None
+    return VariantPlan(name, steps, interior, f"quantize-{kebab}", f"gate-{kebab}", quantize, parent)
+
+
+def _node_id(chain: Sequence[Step]) -> str:
+    text = json.dumps([step.canonical() for step in chain], sort_keys=True, separators=(",", ":"))
+    return f"{chain[-1].kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def describe(step: Step | StepNode) -> str:
+    """A step in a few words, such as `prune 80%`, `qat` or `quantize int8`."""
+    if isinstance(step.settings, PruneSettings):
+        return f"{step.kind} {step.settings.sparsity * 100:g}%"
+    if isinstance(step.settings, QuantizeSettings):
+        return f"{step.kind} {step.settings.mode}"
+    return step.kind
