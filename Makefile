@@ -1,0 +1,38 @@
+# Short by intent: the logic of `setup`, `lock` and `test` stands in scripts/.
+PYTHON ?= python3
+SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-python)
+VENV = .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test test-fast lint lock clean
+
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
+
+setup: ## Install into .venv what the lock for this C library says
+	@$(SETUP)
+
+setup-dev: ## The same with the tools for tests and checks
+	@$(SETUP) --dev
+
+run: setup ## Train, compress, gate and push the digits model
+	@$(VENV)/python -m pipeline data fetch digits
+	@$(VENV)/python -m pipeline run configs/digits.yaml
+
+test: setup-dev ## All tests: unit, golden, integration
+	@$(VENV)/python scripts/tiers.py unit golden integration
+
+test-fast: setup-dev ## Unit and golden tests, without real pipelines
+	@$(VENV)/python scripts/tiers.py unit golden
+
+lint: setup-dev ## Format, style, types and import layers
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+
+lock: setup-dev ## Compile every lock anew (UPGRADE=1 takes newer releases)
+	@$(VENV)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove what runs, tests and benchmarks left (data and .venv stay)
+	rm -rf .edge .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
