@@ -1,0 +1,155 @@
+"""The command line: which commands there are, and what each of them shares with the others."""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.console import Console
+from pipeline.errors import EdgeError, UserError
+
+PROGRAM = "tfx-edge"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the table; the module is imported when the command is called, not before.
+
+    Attributes:
+        module: Dotted name of a module with `HELP`, `configure(parser)` and `execute(args, console) -> int`.
+        help: The module's `HELP`, repeated here so that the list of commands needs no import.
+    """
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command("pipeline.commands.run", "train, compress, gate and push"),
+    "validate": Command("pipeline.commands.validate", "check a configuration and what it points to"),
+    "plan": Command("pipeline.commands.plan", "show the tree of variants that a configuration makes"),
+    "runs": Command("pipeline.commands.runs", "list the runs of a workspace"),
+    "schema": Command("pipeline.commands.schema", "print the JSON Schema of the configuration"),
+    "doctor": Command("pipeline.commands.doctor", "check that the environment works"),
+    "data": Command("pipeline.commands.data", "put example data in place"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose usage errors are the user's input being wrong, like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    group = parser.add_argument_group("options of every command")
+    # SUPPRESS: what stands before the command must survive the parse of what stands after it.
+    group.add_argument(
+        "--workspace", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="folder to keep everything in"
+    )
+    group.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object and nothing else"
+    )
+    group.add_argument(
+        "--quiet", action="store_true", default=argparse.SUPPRESS, help="print only what was asked for, and warnings"
+    )
+    return parser
+
+
+def _overview() -> argparse.ArgumentParser:
+    """The parser behind `tfx-edge --help`: lists all commands and parses none."""
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items())
+    return _Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} COMMAND ... [--workspace DIR] [--json] [--quiet]",
+        description="One YAML file in, one proven edge model out.",
+        epilog=f"commands:\n{rows}\n\n{PROGRAM} COMMAND --help explains one of them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_shared_options()],
+    )
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Finds the command and parses its arguments; `execute` of the result is what to call.
+
+    Raises:
+        UserError: The arguments are wrong.
+        SystemExit: Help was asked for and printed.
+    """
+    shared = _shared_options()
+    options, rest = shared.parse_known_args(argv)
+    if not rest or rest[0] in ("-h", "--help"):
+        if not rest:
+            raise UserError(f"a command must be given ({', '.join(COMMANDS)}), got none; see {PROGRAM} --help")
+        _overview().parse_args(["--help"])
+    name = rest[0]
+    if name.startswith("-"):
+        raise UserError(f"unrecognized option {name} in front of the command; see {PROGRAM} --help")
+    if name not in COMMANDS:
+        from pipeline.config.faults import nearest
+
+        advice = nearest(name, COMMANDS) or f"see {PROGRAM} --help"
+        raise UserError(f"the command must be one of {', '.join(COMMANDS)}, got {name}; {advice}")
+    module = importlib.import_module(COMMANDS[name].module)
+    parser = _Parser(prog=f"{PROGRAM} {name}", description=module.HELP, allow_abbrev=False, parents=[shared])
+    module.configure(parser)
+    parser.set_defaults(workspace=None, json=False, quiet=False)
+    args = parser.parse_args(rest[1:], namespace=options)
+    args.execute = module.execute
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code, whatever happens."""
+    _prepare_environment()
+    argv = sys.argv[1:] if argv is None else argv
+    # Before parsing, because errors of the parse want to be JSON too.
+    console = Console(json_mode="--json" in argv, quiet="--quiet" in argv)
+    try:
+        code = _execute(argv, console)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`... | head`): without this, Python complains once more while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
+
+
+def _execute(argv: Sequence[str], console: Console) -> int:
+    try:
+        args = parse(argv)
+        return int(args.execute(args, console))
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 0
+    except EdgeError as error:
+        console.error(str(error), error.exit_code)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.error("interrupted", 130)
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("TFX_EDGE_TRACEBACK") == "1":
+            traceback.print_exc()
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        console.error(f"{cause}; this is a bug in {PROGRAM}; TFX_EDGE_TRACEBACK=1 shows where", 1)
+        return 1
+
+
+def _prepare_environment() -> None:
+    # Both must stand before the first import of TensorFlow, which the command's module may do.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The installed script, unlike `python -m`, does not look for the user's model module in the working directory.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)

@@ -1,0 +1,79 @@
+"""`plan CONFIG`: the tree of variants, for people, for mermaid, or as JSON."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from pipeline.commands.config_argument import add_config, load_config
+from pipeline.config import Config
+from pipeline.console import Console
+from pipeline.plan import Plan, VariantPlan, describe, make_plan
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+HELP = "show the tree of variants that a configuration makes"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_config(parser)
+    parser.add_argument(
+        "--format", choices=("text", "mermaid"), default="text", help="a tree (default) or a mermaid flowchart"
+    )
+
+
+def execute(args: argparse.Namespace, console: Console) -> int:
+    """Prints the tree."""
+    config = load_config(args)
+    plan = make_plan(config)
+    console.show(mermaid(plan) if args.format == "mermaid" else _tree(config, plan))
+    console.result(graph(config, plan))
+    return 0
+
+
+def graph(config: Config, plan: Plan) -> dict[str, Any]:
+    """Nodes and edges as JSON values; the Trainer is the root."""
+    nodes: list[dict[str, Any]] = [
+        {"id": "Trainer", "kind": "train", "label": "train", "variants": list(config.variants)}
+    ]
+    edges: list[dict[str, str]] = []
+    for node in plan.steps:
+        users = list(node.variants)
+        nodes.append({"id": node.id, "kind": node.kind, "label": describe(node), "variants": users})
+        edges.append({"from": node.parent or "Trainer", "to": node.id})
+    for variant in plan.variants:
+        label = describe(variant.steps[-1])
+        nodes.append({"id": variant.quantize_id, "kind": "quantize", "label": label, "variants": [variant.name]})
+        nodes.append({"id": variant.gate_id, "kind": "gate", "label": "gate", "variants": [variant.name]})
+        edges.append({"from": variant.parent or "Trainer", "to": variant.quantize_id})
+        edges.append({"from": variant.quantize_id, "to": variant.gate_id})
+    return {"name": config.name, "select": config.select, "nodes": nodes, "edges": edges}
+
+
+def mermaid(plan: Plan) -> str:
+    """The tree as a mermaid flowchart."""
+    lines = ["flowchart LR", '  Trainer["train"]']
+    lines += [f'  {node.parent or "Trainer"} --> {node.id}["{describe(node)}"]' for node in plan.steps]
+    for variant in plan.variants:
+        lines.append(f'  {variant.parent or "Trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
+        lines.append(f'  {variant.quantize_id} --> {variant.gate_id}{{"gate: {variant.name}"}}')
+    lines += [f"  {variant.gate_id} --> selector" for variant in plan.variants]
+    return "\n".join([*lines, '  selector["select"] --> pusher["push"]'])
+
+
+def _tree(config: Config, plan: Plan) -> "Tree":
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    root = Tree(f"[bold]train[/]  {escape(config.model.module)}, at most {config.train.epochs} epochs")
+    branches: dict[str | None, Tree] = {None: root}
+    for node in plan.steps:
+        note = f"  [dim]shared by {len(node.variants)} variants[/]" if len(node.variants) > 1 else ""
+        branches[node.id] = branches[node.parent].add(f"{describe(node)}  [dim]{node.id}[/]{note}")
+    for variant in plan.variants:
+        branches[variant.parent].add(_leaf(variant))
+    return root
+
+
+def _leaf(variant: VariantPlan) -> str:
+    return f"{describe(variant.steps[-1])}  [dim]{variant.quantize_id}[/] -> [green]{variant.name}[/]"

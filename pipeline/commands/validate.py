@@ -1,0 +1,40 @@
+"""`validate CONFIG`: everything that can be checked without TensorFlow."""
+
+import argparse
+
+from pipeline.commands.config_argument import add_config, load_config
+from pipeline.console import Console
+from pipeline.plan import make_plan
+from pipeline.preflight import check
+
+HELP = "check a configuration and what it points to"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_config(parser)
+
+
+def execute(args: argparse.Namespace, console: Console) -> int:
+    """Loads the file and looks at the data and the model module that it names."""
+    config = load_config(args)
+    check(config)
+    plan = make_plan(config)
+    shared = sum(len(node.variants) > 1 for node in plan.steps)
+    facts = f"{_count(len(plan.variants), 'variant')}, {_count(len(plan.steps), 'training step')}"
+    console.say(f"{config.file} is valid: {facts}" + (f", {shared} of them shared" if shared else ""))
+    console.result(
+        {
+            "valid": True,
+            "file": config.file,
+            "name": config.name,
+            "variants": list(config.variants),
+            "workspace": str(config.workspace),
+            "config_sha256": config.sha256,
+        }
+    )
+    return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,139 @@
+"""The reference of all keys, which is `configs/README.md`; made from the schema, so that it cannot be wrong."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.config.names import WORDS
+from pipeline.config.schema import json_schema
+from pipeline.config.variants import settings_class
+from pipeline.steps import STEPS
+
+EXAMPLE = """\
+name: shapes                   # becomes part of paths
+seed: 1                        # same seed and data, same bytes in the pushed model
+data:
+  format: npz                  # or tfrecord, with `path` a folder and no `arrays`
+  path: data/shapes.npz
+  label: label
+  arrays: {image: "x_{split}", label: "y_{split}"}
+  splits:                      # or three weights: {train: 8, validation: 1, eval: 1}, and no {split} in `arrays`
+    train: {from: train, buckets: 9}
+    validation: {from: train, buckets: 1}
+    eval: test
+  schema: shapes.pbtxt         # leave it out to have the schema inferred from the train split
+  label_names: [circle, square, triangle]
+model:
+  module: models.shapes        # models/shapes.py with preprocessing_fn and build_model
+  task: multiclass
+  hparams: {filters: [8, 16], dropout: 0.2}
+train:
+  epochs: 20
+  batch_size: 64
+  learning_rate: 1e-3
+  learning_rate_schedule: cosine
+  early_stopping_patience: 4
+variants:
+  float16:                     # long form and short form of a list mean the same
+    - quantize: {mode: float16}
+  pruned_int8: [prune: {sparsity: 0.8, epochs: 6}, quantize: {mode: int8}]
+  pqat_int8: [prune: {sparsity: 0.8, epochs: 6}, qat, quantize: {mode: int8}]   # a bare `qat` has all its defaults
+gate:
+  metric: accuracy
+  max_drop: 0.03               # or max_drop_percent
+  min_value: 0.9               # max_value for rmse and mae
+select: smallest
+runtime:
+  workspace: .edge/shapes
+"""
+
+_INTRODUCTION = """\
+# Keys of the configuration
+
+One YAML file describes one pipeline. `tfx-edge validate CONFIG` checks it and what its keys point to, and reports all
+faults at once. Unknown keys and keys given twice are errors. Scalars follow YAML 1.2: `1e-3` is a number, `no` is a string.
+`tfx-edge schema -o config.schema.json` writes a JSON Schema for editors.
+
+This page is generated: `.venv/bin/python -m pipeline schema --markdown > configs/README.md`.
+"""
+
+_SECTIONS = {
+    "data": "DataSection",
+    "data.splits.train, .validation, .eval": "SplitSource",
+    "model": "ModelSection",
+    "train": "TrainSettings",
+    "gate": "GateSection",
+    "runtime": "RuntimeSection",
+}
+
+
+def reference_markdown() -> str:
+    """Every key with type, default, allowed values and description, and a complete example."""
+    schema = json_schema()
+    parts = [_INTRODUCTION, "## Example\n", f"```yaml\n{EXAMPLE}```\n", "## Top level\n", *_table(schema, schema)]
+    for title, definition in _SECTIONS.items():
+        section = schema["$defs"][definition]
+        parts += [f"## `{title}`\n", f"{section['description']}\n", *_table(section, schema)]
+    parts += ["## `variants`\n", _variants_text()]
+    for kind, row in STEPS.items():
+        section = schema["$defs"][settings_class(kind).__name__]
+        parts += [f"### `{kind}`\n", f"{row.doc[0].upper()}{row.doc[1:]}. {section['description']}\n"]
+        parts += _table(section, schema)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _variants_text() -> str:
+    return (
+        "A mapping from names (" + next(words for pattern, words in WORDS.items() if "_[a-z0-9]" in pattern) + ")\n"
+        f"to lists of steps. Steps stand in the order {', '.join(f'`{kind}`' for kind in STEPS)}, each at most once, "
+        "`quantize` in every list.\nA step is `kind: {settings}`; the kind alone means all defaults. "
+        "After `qat` the mode is `int8` or `int8_io`.\nLists that begin alike share the work.\n"
+    )
+
+
+def _table(section: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
+    yield "| key | type | default | allowed | meaning |\n|---|---|---|---|---|"
+    required = section.get("required", [])
+    for key, entry in section["properties"].items():
+        found = schema["$defs"].get(entry.get("$ref", "").rpartition("/")[2], {})
+        description = entry.get("description") or found.get("description", "")
+        meaning = " ".join(description.split("\n\n")[0].split()).replace("|", "\\|")
+        default = "required" if key in required else _default(entry.get("default"))
+        yield f"| `{key}` | {_type(entry)} | {default} | {_allowed(entry)} | {meaning} |"
+    yield ""
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, dict | list) and not value:
+        return "empty"
+    if isinstance(value, dict) and len(value) > 3:
+        return "see below"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _alternatives(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in entry.get("anyOf", [entry]) if part.get("type") != "null"]
+
+
+def _type(entry: dict[str, Any]) -> str:
+    names = {"object": "mapping", "array": "list"}
+    kinds = [names.get(part.get("type", "object"), part.get("type", "mapping")) for part in _alternatives(entry)]
+    return " or ".join(dict.fromkeys(kinds))
+
+
+def _allowed(entry: dict[str, Any]) -> str:
+    texts = []
+    for part in _alternatives(entry):
+        if "enum" in part:
+            texts.append(", ".join(f"`{value}`" for value in part["enum"]))
+        if part.get("pattern") in WORDS:
+            texts.append(WORDS[part["pattern"]] + (f"; at most {part['maxLength']}" if "maxLength" in part else ""))
+        bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+        numbers = [f"{words} {part[bound]:,.10g}" for bound, words in bounds.items() if bound in part]
+        if numbers:
+            texts.append(", ".join(numbers))
+        if "minItems" in part or "minProperties" in part:
+            texts.append(f"at least {part.get('minItems', part.get('minProperties'))} entries")
+    return "; ".join(texts).replace("|", "\\|")

@@ -1,0 +1,139 @@
+"""Looks at what a configuration points to, before anything is imported or run. Needs no TensorFlow."""
+
+import ast
+import importlib.util
+import sys
+import zipfile
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from pipeline.config import Config, Fault, SplitRange
+
+REQUIRED_FUNCTIONS = ("preprocessing_fn", "build_model")
+
+
+def check(config: Config) -> None:
+    """Checks that data, schema and model module are there and look right.
+
+    Raises:
+        UserError: With all faults, each at its line of the configuration.
+    """
+    faults = [*_data_faults(config), *_schema_faults(config), *_module_faults(config)]
+    if faults:
+        raise config.refuse(faults)
+
+
+def _data_faults(config: Config) -> list[Fault]:
+    path = Path(config.data.path)
+    return _npz_faults(config, path) if config.data.format == "npz" else _folder_faults(config, path)
+
+
+def _folder_faults(config: Config, path: Path) -> list[Fault]:
+    here = ("data", "path")
+    if not path.exists():
+        advice = f"tfx-edge data fetch {config.name} may put it there" if path == Path("data") / config.name else None
+        return [Fault(here, "must be an existing folder", f"{path}, which does not exist", advice)]
+    if not path.is_dir():
+        return [Fault(here, "must be a folder", f"the file {path}")]
+    faults = []
+    for name, part in config.data.splits.ranges().items():
+        folder = path if part.source is None else path / part.source
+        if part.source is not None and not folder.is_dir():
+            found = ", ".join(sorted(entry.name for entry in path.iterdir() if entry.is_dir())) or "no folders"
+            faults.append(
+                Fault(("data", "splits", name), f"must be a folder in {path}", f"{part.source} beside {found}")
+            )
+        elif not any(entry.is_file() and not entry.name.startswith((".", "_")) for entry in folder.iterdir()):
+            where = here if part.source is None else ("data", "splits", name)
+            faults.append(Fault(where, "must hold at least one data file", f"the empty folder {folder}"))
+    return list(dict.fromkeys(faults))
+
+
+def _npz_faults(config: Config, path: Path) -> list[Fault]:
+    here = ("data", "path")
+    if not path.is_file():
+        got = "a folder" if path.is_dir() else f"{path}, which does not exist"
+        advice = f"tfx-edge data fetch {config.name} may put it there" if path.parts[:1] == ("data",) else None
+        return [Fault(here, "must be an existing .npz file", got, advice)]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+    except (zipfile.BadZipFile, OSError) as error:
+        return [Fault(here, "must be a readable .npz file", f"{path} ({error})")]
+    faults = []
+    for feature, template in (config.data.arrays or {}).items():
+        missing = [name for name in _array_names(template, config.data.splits.ranges()) if name not in held]
+        if missing:
+            got = f"none of that name among {', '.join(sorted(held)) or 'no arrays at all'}"
+            faults.append(Fault(("data", "arrays", feature), f"must name arrays in {path}: {', '.join(missing)}", got))
+    return faults
+
+
+def _array_names(template: str, parts: dict[str, SplitRange]) -> list[str]:
+    return list(dict.fromkeys(template.replace("{split}", part.source or "") for part in parts.values()))
+
+
+def _schema_faults(config: Config) -> list[Fault]:
+    path = config.data.schema_path
+    if path is None or Path(path).is_file():
+        return []
+    return [Fault(("data", "schema"), "must be an existing file", f"{path}, which is none")]
+
+
+def _module_faults(config: Config) -> list[Fault]:
+    here = ("model", "module")
+    name = config.model.module
+    path = module_file(name)
+    if path is None:
+        wanted = name.replace(".", "/") + ".py"
+        return [
+            Fault(here, f"must name a Python module, such as {wanted} in the working directory", f"{name}: not found")
+        ]
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        return [Fault(here, "must be valid Python", f"{path}:{error.lineno}: {error.msg}")]
+    except (ValueError, OSError) as error:
+        return [Fault(here, "must be readable Python", f"{path}: {error}")]
+    defined = _top_level_names(tree)
+    if None in defined:
+        return []  # `from x import *`: only the import can tell
+    missing = [function for function in REQUIRED_FUNCTIONS if function not in defined]
+    return [Fault(here, f"must define the function {function}", f"{path} without it") for function in missing]
+
+
+def _top_level_names(tree: ast.Module) -> set[str | None]:
+    """Names that can be called after an import; None stands for what a star import may bring."""
+    names: set[str | None] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names |= {None if alias.name == "*" else alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.If | ast.Try):
+            names.add(None)
+    return names
+
+
+def module_file(name: str) -> Path | None:
+    """The source file of a module, found without importing it or its parents; None: there is none.
+
+    `importlib.util.find_spec` would run the parents' `__init__`, which may import TensorFlow.
+    """
+    importlib.invalidate_caches()
+    search: list[str] | None = None
+    spec = None
+    *parents, _ = parts = name.split(".")
+    for depth in range(len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[: depth + 1]), search if depth else sys.path)
+        if spec is None:
+            return None
+        if depth < len(parents):
+            if spec.submodule_search_locations is None:
+                return None
+            search = list(spec.submodule_search_locations)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
