@@ -3,10 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
+from typing import Any
 
 
 class Console:
@@ -21,16 +18,6 @@ class Console:
         self.json_mode = json_mode
         self.quiet = quiet
         self.reported = False
-        self._rich: RichConsole | None = None
-
-    @property
-    def rich(self) -> "RichConsole":
-        """The console of rich on standard output, for live displays; silent in JSON mode and when quiet."""
-        if self._rich is None:
-            from rich.console import Console as RichConsole
-
-            self._rich = RichConsole(quiet=self.json_mode or self.quiet, highlight=False)
-        return self._rich
 
     def say(self, renderable: object) -> None:
         """Tells people how things go; nothing in JSON mode or when quiet."""

@@ -51,7 +51,8 @@ _INTRODUCTION = """\
 # Keys of the configuration
 
 One YAML file describes one pipeline. `tfx-edge validate CONFIG` checks it and what its keys point to, and reports all
-faults at once. Unknown keys and keys given twice are errors. Scalars follow YAML 1.2: `1e-3` is a number, `no` is a string.
+faults at once. Unknown keys and keys given twice are errors.
+Scalars follow YAML 1.2: `1e-3` is a number, `no` is a string.
 `tfx-edge schema -o config.schema.json` writes a JSON Schema for editors.
 
 This page is generated: `.venv/bin/python -m pipeline schema --markdown > configs/README.md`.

@@ -103,6 +103,8 @@ def _faults(detail: ErrorDetails) -> list[Fault]:
         # The rules in compression.settings raise one sentence: "X must hold, got Y; do Z".
         must, _, rest = str(cause).partition(", got ")
         return [Fault(path, must, *rest.partition("; ")[::2])]
+    if detail["type"] == "too_short" and len(given) >= ctx["min_length"]:
+        return []  # entries that are wrong, and reported, were not counted
     must = _MUST[detail["type"]](ctx) if detail["type"] in _MUST else f"must be right ({detail['msg']})"
     got = "nothing" if detail["type"] == "missing" else show(given)
     advice = None

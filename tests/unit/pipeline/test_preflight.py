@@ -1,0 +1,146 @@
+"""What a configuration points to, looked at without importing anything."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.preflight import check, module_file
+
+MODULE = "def preprocessing_fn(inputs): ...\n\n\ndef build_model(hparams): ...\n"
+NPZ = '  format: npz\n  path: d.npz\n  label: label\n  arrays: {image: "x_{split}", label: "y_{split}"}\n'
+
+
+@pytest.fixture
+def project(configs, tmp_path, monkeypatch):
+    """A working directory in which the base configuration passes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "data" / "digits").mkdir(parents=True)
+    (tmp_path / "data" / "digits" / "a.tfrecord").write_bytes(b"x")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    (tmp_path / "own" / "model.py").write_text(MODULE)
+    configs.base = configs.base.replace("models.digits", "own.model")
+    configs.folder = tmp_path
+    return configs
+
+
+def faults(project, text=None):
+    config = project.load(text or project.base)
+    with pytest.raises(UserError) as caught:
+        check(config)
+    return [line.removeprefix(f"{project.path}:") for line in str(caught.value).splitlines()]
+
+
+def test_all_is_well_and_nothing_is_imported(project):
+    check(project.load(project.base))
+    assert "own" not in sys.modules
+
+
+def test_no_folder(project):
+    text = project.base.replace("data/digits", "data/none")
+    assert faults(project, text) == ["5: data.path: must be an existing folder; got data/none, which does not exist"]
+
+
+def test_example_data_not_fetched_yet(project):
+    (project.folder / "data/digits/a.tfrecord").unlink()
+    (project.folder / "data/digits").rmdir()
+    assert faults(project) == [
+        "5: data.path: must be an existing folder; got data/digits, which does not exist; "
+        "tfx-edge data fetch digits may put it there"
+    ]
+
+
+def test_a_file_for_a_folder(project):
+    text = project.base.replace("data/digits", "own/model.py")
+    assert faults(project, text) == ["5: data.path: must be a folder; got the file own/model.py"]
+
+
+def test_empty_folder(project):
+    (project.folder / "data/digits/a.tfrecord").rename(project.folder / "data/digits/_note")
+    assert faults(project) == ["5: data.path: must hold at least one data file; got the empty folder data/digits"]
+
+
+def test_sub_folders(project):
+    (project.folder / "data/digits/train").mkdir()
+    (project.folder / "data/digits/val").mkdir()
+    (project.folder / "data/digits/val/a").write_bytes(b"x")
+    text = project.base.replace("{train: 6, validation: 1, eval: 3}", "{train: train, validation: val, eval: test}")
+    assert faults(project, text) == [
+        "7: data.splits.train: must hold at least one data file; got the empty folder data/digits/train",
+        "7: data.splits.eval: must be a folder in data/digits; got test beside train, val",
+    ]
+
+
+def npz_text(project):
+    old = "  format: tfrecord\n  path: data/digits\n  label: label\n"
+    text = project.base.replace(old, NPZ)
+    return text.replace("{train: 6, validation: 1, eval: 3}", "{train: a, validation: b, eval: c}")
+
+
+def test_npz(project):
+    names = [f"{axis}_{split}" for axis in "xy" for split in "abc"]
+    np.savez(project.folder / "d.npz", **{name: np.zeros(3) for name in names})
+    check(project.load(npz_text(project)))
+    np.savez(project.folder / "d.npz", **{name: np.zeros(3) for name in names if name not in ("y_b", "y_c")})
+    assert faults(project, npz_text(project)) == [
+        "7: data.arrays.label: must name arrays in d.npz: y_b, y_c; got none of that name among x_a, x_b, x_c, y_a"
+    ]
+
+
+def test_npz_that_is_none(project):
+    text = npz_text(project)
+    assert faults(project, text) == ["5: data.path: must be an existing .npz file; got d.npz, which does not exist"]
+    (project.folder / "d.npz").write_bytes(b"not a zip")
+    assert faults(project, text) == ["5: data.path: must be a readable .npz file; got d.npz (File is not a zip file)"]
+
+
+def test_schema_file(project):
+    text = project.base.replace("  label: label\n", "  label: label\n  schema: s.pbtxt\n")
+    assert faults(project, text) == ["7: data.schema: must be an existing file; got s.pbtxt, which is none"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def build_model(h): ...\n", "must define the function preprocessing_fn; got own/model.py without it"),
+        ("x = 1\ndef oops(:\n", "must be valid Python; got own/model.py:2: invalid syntax"),
+        ("def preprocessing_fn(i): ...\nbuild_modle = 1\n", "must define the function build_model; got own/model.py"),
+    ],
+)
+def test_module_content(project, source, message):
+    (project.folder / "own/model.py").write_text(source)
+    (fault,) = faults(project)
+    assert fault.replace(f"{project.folder}/", "").startswith(f"9: model.module: {message}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from elsewhere import build_model, preprocessing_fn\n", "from elsewhere import *\n"],
+)
+def test_functions_from_elsewhere_are_given_credit(project, source):
+    (project.folder / "own/model.py").write_text(source)
+    check(project.load(project.base))
+
+
+def test_no_module(project):
+    text = project.base.replace("own.model", "own.none")
+    assert faults(project, text) == [
+        "9: model.module: must name a Python module, such as own/none.py in the working directory; "
+        "got own.none: not found"
+    ]
+    assert module_file("own.model.deeper") is None
+    assert module_file("sys") is None
+
+
+def test_all_faults_at_once(project):
+    (project.folder / "own/model.py").write_text("")
+    text = project.base.replace("data/digits", "none").replace("  label: label\n", "  label: label\n  schema: s\n")
+    assert [fault.split(": must")[0] for fault in faults(project, text)] == [
+        "5: data.path",
+        "7: data.schema",
+        "10: model.module",
+        "10: model.module",
+    ]
