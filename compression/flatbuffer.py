@@ -1,0 +1,132 @@
+"""Reading a TFLite flatbuffer with the schema that TensorFlow ships."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+
+from compression.errors import CompressionError
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
+
+
+_TENSOR_TYPES = {code: name.lower() for code, name in _names(schema.TensorType).items()}
+_OPERATORS = _names(schema.BuiltinOperator)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a graph.
+
+    Attributes:
+        name: The converter's name.
+        dtype: `float32`, `int8`, ...
+        shape: Stored shape; a varying batch is stored as 1.
+        values: The constant, in its stored type (4-bit values unpacked to int8); `None` for activations.
+        zero_points: One per tensor or per channel; empty without quantization.
+        channel_axis: The axis that `zero_points` runs along.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    values: np.ndarray | None
+    zero_points: np.ndarray
+    channel_axis: int
+
+    def zero_points_like(self, values: np.ndarray) -> np.ndarray:
+        """The stored value of zero, in a shape that broadcasts against `values`."""
+        if self.zero_points.size <= 1:
+            return self.zero_points if self.zero_points.size else np.zeros(1, np.int64)
+        shape = [1] * values.ndim
+        shape[self.channel_axis] = self.zero_points.size
+        return self.zero_points.reshape(shape)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of a graph: its name, whether it is custom, and indices of its tensors (-1: left out)."""
+
+    name: str
+    custom: bool
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A subgraph: tensors, operators in order of execution, and indices of its inputs and outputs."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def read_graphs(tflite: bytes) -> list[Graph]:
+    """The graphs of a TFLite file; the first is the one that runs.
+
+    Raises:
+        CompressionError: When the bytes are no TFLite file.
+    """
+    if tflite[4:8] != b"TFL3":
+        raise CompressionError(f"a TFLite file must bear the mark TFL3 at byte 4, got {tflite[4:8]!r}; check the path")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
+    return [
+        Graph(
+            tensors=tuple(_tensor(tensor, model.buffers) for tensor in graph.tensors),
+            operators=tuple(_operator(operator, model.operatorCodes) for operator in (graph.operators or [])),
+            inputs=_indices(graph.inputs),
+            outputs=_indices(graph.outputs),
+        )
+        for graph in model.subgraphs
+    ]
+
+
+def _indices(values: Iterable[int] | None) -> tuple[int, ...]:
+    return () if values is None else tuple(int(value) for value in values)
+
+
+def _operator(operator: schema.OperatorT, codes: list[schema.OperatorCodeT]) -> Operator:
+    name, custom = _operator_name(codes[operator.opcodeIndex])
+    return Operator(name, custom, _indices(operator.inputs), _indices(operator.outputs))
+
+
+def _operator_name(code: schema.OperatorCodeT) -> tuple[str, bool]:
+    # Files from before schema 3a keep the code in the deprecated byte.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if number == schema.BuiltinOperator.CUSTOM:
+        return (code.customCode.decode() if code.customCode else "CUSTOM"), True
+    return _OPERATORS.get(number, f"BUILTIN_{number}"), False
+
+
+def _tensor(tensor: schema.TensorT, buffers: list[schema.BufferT]) -> Tensor:
+    dtype = _TENSOR_TYPES[tensor.type]
+    shape = _indices(tensor.shape)
+    quantization = tensor.quantization
+    zero_points = None if quantization is None else quantization.zeroPoint
+    return Tensor(
+        name=tensor.name.decode() if tensor.name else "",
+        dtype=dtype,
+        shape=shape,
+        values=_values(buffers[tensor.buffer].data, dtype, shape),
+        zero_points=np.zeros(0, np.int64) if zero_points is None else np.asarray(zero_points, np.int64),
+        channel_axis=0 if quantization is None else quantization.quantizedDimension,
+    )
+
+
+def _values(data: Sequence[int] | None, dtype: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    if data is None or len(data) == 0:
+        return None
+    raw = np.asarray(data, np.uint8)
+    if dtype == "int4":
+        # Two's-complement nibbles, the lower one first.
+        nibbles = np.stack([raw & 15, raw >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))].astype(np.int8)
+        return np.where(nibbles > 7, nibbles - 16, nibbles).astype(np.int8).reshape(shape)
+    try:
+        return np.frombuffer(raw.tobytes(), np.dtype(dtype)).reshape(shape)
+    except (TypeError, ValueError):
+        return None  # strings, resources and sparse storage: not arrays of numbers

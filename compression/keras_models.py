@@ -1,0 +1,201 @@
+"""Keras models as artifacts: saving, loading, and finding out whether a model can be compressed at all."""
+
+from collections import Counter
+from collections.abc import Set
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper import QuantizeWrapper
+
+from compression.data import Task
+from compression.errors import CompressionError
+
+SIGNATURE = "serving_default"
+
+_PROBABILITIES: dict[str, str] = {"multiclass": "softmax", "binary": "sigmoid"}
+
+
+def serving_function(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
+    """The model's inference as a function with one named argument per input, `[None, ...]` each.
+
+    The result is a dict with one entry, named after the output layer; a quantization wrapper does not change the name.
+    """
+    specification = {
+        name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+        for name, tensor in zip(model.input_names, model.inputs, strict=True)
+    }
+    output_name = _unwrapped(model.outputs[0]._keras_history.layer).name
+
+    def serve(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        tensors = [features[name] for name in model.input_names]
+        outputs = model(tensors[0] if len(tensors) == 1 else tensors, training=False)
+        return {output_name: tf.nest.flatten(outputs)[0]}
+
+    return tf.function(serve, input_signature=[specification], autograph=False).get_concrete_function()
+
+
+def save(model: keras.Model, directory: str | Path) -> None:
+    """Writes the model as a tf_keras SavedModel with one signature, `serving_default`.
+
+    The signature's inputs bear the names of the model's inputs. Optimizer state is left out: every step compiles
+    anew. The format is SavedModel because quantization-aware models saved as `.keras` do not load again.
+
+    Args:
+        model: A Functional or Sequential tf_keras model, also with tfmot's quantization wrappers.
+        directory: A folder that does not exist or is empty.
+    """
+    model.save(
+        str(directory), save_format="tf", include_optimizer=False, signatures={SIGNATURE: serving_function(model)}
+    )
+
+
+def load(directory: str | Path) -> keras.Model:
+    """Reads a model that `save` wrote; it is not compiled."""
+    with tfmot.quantization.keras.quantize_scope():
+        return keras.models.load_model(str(directory), compile=False)
+
+
+def copy(model: keras.Model) -> keras.Model:
+    """A model with the same layers, names and weights that shares none of them with the original."""
+    with tfmot.quantization.keras.quantize_scope():
+        twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def shared_layers(model: keras.Model) -> list[str]:
+    """Names of layers that are called more than once inside the model, in the model's order."""
+    calls = layer_calls(model)
+    return [layer.name for layer in model.layers if calls[layer.name] > 1]
+
+
+def layer_calls(model: keras.Model) -> Counter[str]:
+    """How often the model calls each of its layers; calls made by other models do not count."""
+    nodes = (node for depth in model._nodes_by_depth.values() for node in depth)
+    return Counter(node.layer.name for node in nodes)
+
+
+def nested_models(model: keras.Model) -> list[str]:
+    """Names of layers that are models themselves, in the model's order."""
+    return [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+
+
+def refuse_nested(model: keras.Model, step: str) -> None:
+    """Raises a CompressionError that names the nested models when there are any."""
+    nested = nested_models(model)
+    if nested:
+        raise CompressionError(
+            f"{step} needs a model without models inside, got {', '.join(nested)}; call the inner layers directly: "
+            "x = inner(x) becomes x = layer(x) for each of its layers"
+        )
+
+
+def check_model(model: object, *, task: Task, feature_names: Set[str] | None = None) -> None:
+    """Checks that a user's model is one that every later step can take.
+
+    Args:
+        model: What the user's `build_model` returned.
+        task: Fixes the shape of the output: `multiclass` `(None, C >= 2)` after a softmax, `binary` `(None, 1)` after
+            a sigmoid, `regression` `(None, 1)`.
+        feature_names: Names of the transformed features; every input must be one of them. `None` skips this check.
+
+    Raises:
+        CompressionError: What must hold, what was given, what to do.
+    """
+    _check_kind(model)
+    assert isinstance(model, keras.Model)
+    _check_layers(model)
+    if feature_names is not None:
+        _check_inputs(model, feature_names)
+    _check_output(model, task)
+
+
+def _check_kind(model: object) -> None:
+    name = type(model).__name__
+    packages = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
+    if not isinstance(model, keras.Model):
+        if "keras" in packages:
+            raise CompressionError(
+                f"build_model must return a tf_keras model, got a Keras 3 model ({name}); set TF_USE_LEGACY_KERAS=1 "
+                "and use `from tensorflow import keras`, or use `import tf_keras as keras`"
+            )
+        raise CompressionError(
+            f"build_model must return a tf_keras model, got {name}; end it with `return keras.Model(inputs, outputs)`"
+        )
+    if not isinstance(model, keras.Sequential) and not model._is_graph_network:
+        raise CompressionError(
+            f"build_model must return a Functional or Sequential model, got the subclassed model {name}; build it "
+            "with the functional API: keras.Model(inputs, outputs)"
+        )
+    if not model.built or not model.inputs:
+        raise CompressionError(
+            f"the model must know its input shape, got a {name} without one; begin with keras.Input(shape, name=...)"
+        )
+
+
+def _check_layers(model: keras.Model) -> None:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            if not isinstance(layer, keras.Sequential) and not layer._is_graph_network:
+                raise CompressionError(
+                    f"every layer must be one of Keras's own, got the subclassed model {type(layer).__name__} as layer "
+                    f"{layer.name!r}; build it with the functional API"
+                )
+            _check_layers(layer)
+        elif type(layer).__module__.split(".")[0] not in ("tf_keras", "tensorflow_model_optimization"):
+            raise CompressionError(
+                f"every layer must be one of Keras's own, got {type(layer).__name__} as layer {layer.name!r}; write "
+                "it with Keras layers and the functional API: a subclassed layer can be neither pruned nor quantized"
+            )
+
+
+def _check_inputs(model: keras.Model, feature_names: Set[str]) -> None:
+    unknown = [name for name in model.input_names if name not in feature_names]
+    if unknown:
+        raise CompressionError(
+            f"every input must bear the name of a transformed feature ({', '.join(sorted(feature_names))}), got "
+            f"{', '.join(unknown)}; write keras.Input(shape, name=...)"
+        )
+
+
+def _check_output(model: keras.Model, task: Task) -> None:
+    if len(model.outputs) != 1:
+        raise CompressionError(
+            f"the model must have exactly one output, got {len(model.outputs)} ({', '.join(model.output_names)}); "
+            "return one tensor"
+        )
+    shape = tuple(model.outputs[0].shape)
+    fits = len(shape) == 2 and (shape[1] == 1 if task != "multiclass" else (shape[1] or 0) >= 2)
+    if not fits:
+        allowed = "(None, C) with C >= 2 classes" if task == "multiclass" else "(None, 1)"
+        raise CompressionError(
+            f"task {task} needs an output of shape {allowed}, got {shape}; change the last layer or `task`"
+        )
+    wanted = _PROBABILITIES.get(task)
+    if wanted is not None and wanted not in output_activation(model):
+        raise CompressionError(
+            f"task {task} needs probabilities, so the last layer must end in {wanted}, got "
+            f"{output_activation(model) or 'none'} in layer {model.output_names[0]!r}; set activation={wanted!r}"
+        )
+
+
+def output_activation(model: keras.Model) -> str:
+    """Name of the activation that makes the model's output; empty when the layer has none.
+
+    >>> output_activation(keras.Sequential([keras.layers.Dense(2, activation="softmax", input_shape=(3,))]))
+    'softmax'
+    """
+    layer = _unwrapped(model.outputs[0]._keras_history.layer)
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    # A bare `tf.nn.softmax(x)` becomes a TFOpLambda whose symbol is the function's dotted name.
+    activation = getattr(layer, "activation", None) or getattr(layer, "symbol", "")
+    while activation is not None and hasattr(activation, "activation"):
+        activation = activation.activation
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
+
+
+def _unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return layer.layer if isinstance(layer, QuantizeWrapper) else layer
