@@ -1,0 +1,32 @@
+"""Fashion-MNIST: articles of clothing, 28x28 pixels with values 0 to 255 (Zalando Research)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+SIDE = 28
+CLASSES = 10
+
+
+def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Scales the pixels to [0, 1] and shapes them as an image."""
+    image = tf.cast(inputs["image"], tf.float32) / 255.0
+    return {"image": tf.reshape(image, [-1, SIDE, SIDE, 1]), "label": inputs["label"]}
+
+
+def build_model(hparams: Mapping[str, Any]) -> keras.Model:
+    """Three convolutions and a hidden layer; the input bears the name of the transformed feature."""
+    filters = hparams.get("filters", 16)
+    image = keras.Input((SIDE, SIDE, 1), name="image")
+    x = image
+    for block, width in enumerate((filters, 2 * filters, 4 * filters), start=1):
+        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv_{block}")(x)
+        x = keras.layers.BatchNormalization(name=f"norm_{block}")(x)
+        x = keras.layers.ReLU(name=f"relu_{block}")(x)
+        x = keras.layers.MaxPooling2D(name=f"pool_{block}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dense(8 * filters, activation="relu", name="hidden")(x)
+    x = keras.layers.Dropout(0.3, seed=1, name="dropout")(x)
+    return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax", name="article")(x))

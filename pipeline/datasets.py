@@ -1,0 +1,198 @@
+"""Example data: where each set comes from, and how it gets into place, whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from pipeline.errors import UserError
+from pipeline.tfrecord import write_tfrecord
+
+# Ingest reads every file of a folder but those whose names start with `_` or a dot.
+SOURCE = "_SOURCE.json"
+DIGITS_FILES = 3
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A data set of one file that the user has or gets.
+
+    Attributes:
+        file: Its name, both where it is looked for and where it is put.
+        sha256: Of the file; another file is refused.
+        origin: Where it comes from, in words.
+    """
+
+    file: str
+    sha256: str
+    origin: str
+
+
+ARCHIVES = {
+    "fashion-mnist": Archive(
+        "fashion_mnist.npz",
+        "5b6d2c4c694a91887af8ab7d039c04f80af3c29378d731c93a538d2e831aa469",
+        "Zalando's repository zalandoresearch/fashion-mnist (MIT), as npz with x_train, y_train, x_test and y_test",
+    ),
+    "magic-wand": Archive(
+        "magic_wand_digits.npz",
+        "28fae272c805eaca1af7aee89be20141281f589a867cade622bf3d957d7fc73d",
+        "the repository petewarden/magic_wand_digit_data (Apache-2.0), strokes drawn as 32x32 images, as npz",
+    ),
+}
+FOLDERS = {
+    "digits": Path("data/digits"),
+    "fashion-mnist": Path("data/fashion_mnist"),
+    "magic-wand": Path("data/magic_wand"),
+}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What stands where after a fetch.
+
+    Attributes:
+        name: The data set.
+        folder: Where its files are.
+        sha256: File name -> checksum.
+        created: False when the files were there already, with these checksums.
+    """
+
+    name: str
+    folder: Path
+    sha256: Mapping[str, str]
+    created: bool
+
+
+def fetch(
+    name: str, folder: Path | None = None, source: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Fetched:
+    """Puts a data set in place, or checks the one that is there.
+
+    Args:
+        name: A key of `FOLDERS`.
+        folder: Where to; by default the folder that the configuration of the same name reads.
+        source: The file of an archive; by default the one in the folder that `EDGE_DATA` names.
+        environ: Environment variables.
+
+    Raises:
+        UserError: The source is missing or another file, the folder holds something else or cannot be written.
+    """
+    folder = folder or FOLDERS[name]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if name == "digits":
+                return fetch_digits(folder, source)
+            return fetch_archive(name, folder, source, environ)
+    except OSError as error:
+        raise UserError(
+            f"The data set {name} must be written to {folder}; it gave: {error}. "
+            "Free space, mend the permissions or name another folder with --to."
+        ) from error
+
+
+def fetch_digits(folder: Path, source: Path | None) -> Fetched:
+    """Writes scikit-learn's 1,797 digits (8x8 pixels, 0 to 16) as TFRecords with `image` and `label`, both int64."""
+    if source is not None:
+        raise UserError(f"The digits come with scikit-learn; --from must be left out, got {source}.")
+    if folder.exists() and any(folder.iterdir()):
+        return Fetched("digits", folder, _verify(folder), created=False)
+    with _beside(folder) as incoming:
+        incoming.mkdir()
+        examples = list(_digits())
+        for part in range(DIGITS_FILES):
+            path = incoming / f"digits-{part:05d}-of-{DIGITS_FILES:05d}.tfrecord"
+            write_tfrecord(path, examples[part::DIGITS_FILES])
+        files = {path.name: file_sha256(path) for path in sorted(incoming.iterdir())}
+        origin = "scikit-learn's load_digits: UCI, Optical Recognition of Handwritten Digits (CC BY 4.0), test part"
+        record = {"name": "digits", "origin": origin, "examples": len(examples), "sha256": files}
+        (incoming / SOURCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        incoming.replace(folder)
+    return Fetched("digits", folder, files, created=True)
+
+
+def fetch_archive(name: str, folder: Path, source: Path | None, environ: Mapping[str, str]) -> Fetched:
+    """Copies the file of an archive, checked against its sha256."""
+    archive = ARCHIVES[name]
+    place = folder / archive.file
+    if place.exists():
+        _check_archive(archive, place, f"Remove {place} and fetch again.")
+        return Fetched(name, folder, {archive.file: archive.sha256}, created=False)
+    if source is None and environ.get("EDGE_DATA"):
+        source = Path(environ["EDGE_DATA"]) / archive.file
+    if source is None or not source.is_file():
+        raise UserError(
+            f"The data set {name} needs its file {archive.file}; {source or 'no --from'} "
+            f"{'is not there' if source else 'was given'}. Get it from {archive.origin}, then give it: --from FILE."
+        )
+    folder.mkdir(exist_ok=True)
+    with _beside(place) as incoming:
+        shutil.copyfile(source, incoming)
+        _check_archive(archive, incoming, f"Get it from {archive.origin}.", said=source)
+        incoming.replace(place)
+    return Fetched(name, folder, {archive.file: archive.sha256}, created=True)
+
+
+def file_sha256(path: Path) -> str:
+    """The checksum of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digits() -> Iterator[dict[str, list[int]]]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for image, label in zip(digits.data, digits.target, strict=True):
+        yield {"image": [int(pixel) for pixel in image], "label": [int(label)]}
+
+
+def _verify(folder: Path) -> dict[str, str]:
+    remedy = f"Remove {folder} and fetch again, or name another folder with --to."
+    try:
+        expected = json.loads((folder / SOURCE).read_text())["sha256"]
+        files: dict[str, str] = {str(name): str(value) for name, value in expected.items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{folder} must be absent or hold what an earlier fetch wrote, with its {SOURCE}; it holds something else. "
+            f"{remedy}"
+        ) from None
+    for name, sha256 in files.items():
+        found = file_sha256(folder / name) if (folder / name).is_file() else "no such file"
+        if found != sha256:
+            raise UserError(f"{folder / name} must have sha256 {sha256}; found: {found}. {remedy}")
+    return files
+
+
+def _check_archive(archive: Archive, path: Path, remedy: str, said: Path | None = None) -> None:
+    found = file_sha256(path)
+    if found != archive.sha256:
+        raise UserError(f"{said or path} must have sha256 {archive.sha256}; it has {found}. {remedy}")
+
+
+@contextmanager
+def _beside(place: Path) -> Iterator[Path]:
+    """A hidden name in the same folder to write to; what a killed fetch left there goes first (under the lock)."""
+    prefix = f".{place.name}.incoming-"
+    for leftover in place.parent.glob(f"{prefix}*"):
+        _remove(leftover)
+    incoming = place.with_name(f"{prefix}{uuid.uuid4().hex}")
+    try:
+        yield incoming
+    finally:
+        _remove(incoming)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
