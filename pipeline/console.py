@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+_PIPE_WIDTH = 200
+
 
 class Console:
     """Standard output of one command.
@@ -35,7 +37,8 @@ class Console:
             return
         from rich.console import Console as RichConsole
 
-        RichConsole(highlight=False).print(renderable)
+        # Without a terminal rich would take 80 columns and cut tables off.
+        RichConsole(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(renderable)
 
     def warn(self, message: str) -> None:
         """Prints a warning on standard error."""
@@ -47,7 +50,8 @@ class Console:
             return
         assert not self.reported, "a command must report one result"
         self.reported = True
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        # Plain ASCII: no locale can fail to write it.
+        sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
         sys.stdout.flush()
 
     def error(self, message: str, exit_code: int) -> None:

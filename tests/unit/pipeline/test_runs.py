@@ -114,8 +114,8 @@ def test_newest_first(workspace, capsys):
     assert [run["run_id"] for run in json.loads(capsys.readouterr().out)["runs"]] == ["b", "a", "e", "d", "c"]
 
 
-def test_table(workspace, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
+def test_table_is_never_cut_in_a_pipe(workspace, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
     cli.main(["runs", "--workspace", str(workspace)])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == ["run", "started", "status", "metric", "baseline", "selected", "value", "bytes", "pushed"]
