@@ -1,0 +1,114 @@
+"""The contract that every record keeps, whatever schema is inferred from the data.
+
+Ingest counts facts while it reads; `faults` judges the counts and puts what is wrong into words.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from components.ingest_spec import IngestSpec
+
+CLASSIFICATION = ("multiclass", "binary")
+
+_RECORD_FAULTS = {
+    "not_an_example": "records must be serialized tf.Example messages",
+    "label_missing": "label {feature!r} must be present in every record with exactly one value",
+    "label_type": "label {feature!r} must be {label_type}",
+    "label_not_binary": "label {feature!r} must be 0 or 1 for a binary task",
+    "label_negative": "label {feature!r} must not be negative",
+    "not_finite": "feature {feature!r} must hold finite numbers, no NaN and no infinity",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen while reading.
+
+    Attributes:
+        examples: Split to number of records.
+        classes: Split to label value to number of records (classification only).
+        record_faults: (kind, feature, path) to number of records.
+        unreadable: Path to the reason why it could not be read.
+        records: Number of records read, faulty ones included.
+    """
+
+    examples: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, dict[int, int]] = field(default_factory=dict)
+    record_faults: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    records: int = 0
+
+    @classmethod
+    def from_counts(cls, counts: Iterable[tuple[tuple[str, ...], int]]) -> "Facts":
+        """Sorts counted facts, as `record_facts` names them, into their tables."""
+        facts = cls()
+        records = 0
+        for (kind, *rest), count in sorted(counts):
+            if kind == "example":
+                facts.examples[rest[0]] = count
+                records += count
+            elif kind == "class":
+                facts.classes.setdefault(rest[0], {})[int(rest[1])] = count
+            elif kind == "unreadable":
+                facts.unreadable[rest[0]] = rest[1]
+            else:
+                facts.record_faults[(kind, rest[0], rest[1])] = count
+        return cls(facts.examples, facts.classes, facts.record_faults, facts.unreadable, records)
+
+
+def record_fault(example: tf.train.Example, spec: IngestSpec) -> tuple[str, str] | None:
+    """The first thing wrong with a record, as (kind, feature), or `None`."""
+    features = example.features.feature
+    for name in sorted(features):
+        if not all(map(math.isfinite, features[name].float_list.value)):
+            return "not_finite", name
+    fault = _label_fault(features, spec) if spec.label in features else "label_missing"
+    return (fault, spec.label) if fault else None
+
+
+def _label_fault(features: dict[str, tf.train.Feature], spec: IngestSpec) -> str | None:
+    label = features[spec.label]
+    kind = label.WhichOneof("kind")
+    values = getattr(label, kind).value if kind else ()
+    if len(values) != 1:
+        return "label_missing"
+    if kind not in (("int64_list",) if spec.task in CLASSIFICATION else ("int64_list", "float_list")):
+        return "label_type"
+    if spec.task == "binary" and values[0] not in (0, 1):
+        return "label_not_binary"
+    if spec.task == "multiclass" and values[0] < 0:
+        return "label_negative"
+    return None
+
+
+def faults(facts: Facts, spec: IngestSpec) -> list[str]:
+    """Everything that breaks the contract, one sentence each; empty when the data may be trained on."""
+    said = [f"{path}: {reason}" for path, reason in facts.unreadable.items()]
+    label_type = "one integer" if spec.task in CLASSIFICATION else "one number"
+    for (kind, feature, path), count in facts.record_faults.items():
+        rule = _RECORD_FAULTS[kind].format(feature=feature, label_type=label_type)
+        said.append(f"{path}: {rule}; {count} record(s) break this")
+    if said:
+        return said
+    empty = [split for split in spec.splits if not facts.examples.get(split)]
+    if empty:
+        return [
+            f"every split must hold examples; {', '.join(empty)} got none of {facts.records} records; "
+            "give it a larger share in data.splits, or more data"
+        ]
+    return _class_faults(facts, spec) if spec.task in CLASSIFICATION else []
+
+
+def _class_faults(facts: Facts, spec: IngestSpec) -> list[str]:
+    train = facts.classes.get("train", {})
+    if len(train) < 2:
+        return [f"train must hold at least two classes of {spec.label!r}, got {sorted(train)}"]
+    return [
+        f"every class of {split} must occur in train; class(es) {absent} of {spec.label!r} "
+        f"({sum(facts.classes[split][label] for label in absent)} {split} example(s)) do not"
+        for split in spec.splits
+        if (absent := sorted(facts.classes.get(split, {}).keys() - train.keys()))
+    ]

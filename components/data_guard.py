@@ -1,0 +1,42 @@
+"""Stops a run before training when ExampleValidator found anomalies; TFX itself only writes them down."""
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import ExampleAnomalies
+
+from components.errors import InputError
+
+_ANOMALIES_FILE = "SchemaDiff.pb"
+
+
+@component
+def DataGuard(  # noqa: N802 - a component is named like a class
+    anomalies: InputArtifact[ExampleAnomalies], code_sha256: Parameter[str]
+) -> None:
+    """Raises when any split has an anomaly.
+
+    Raises:
+        InputError: Names split, feature and what TFDV says of it.
+    """
+    del code_sha256
+    found = []
+    for split in artifact_utils.decode_split_names(anomalies.split_names):
+        path = f"{artifact_utils.get_split_uri([anomalies], split)}/{_ANOMALIES_FILE}"
+        found += [f"{split}: {line}" for line in _lines(path)]
+    if found:
+        raise InputError(
+            f"the data must fit its schema, but has {len(found)} anomalies: {'; '.join(found)}. "
+            "Mend the data, or give a schema that allows it as data.schema"
+        )
+
+
+def _lines(path: str) -> list[str]:
+    with fileio.open(path, "rb") as stream:
+        report = anomalies_pb2.Anomalies.FromString(stream.read())
+    lines = [f"feature {name!r}: {info.description}" for name, info in sorted(report.anomaly_info.items())]
+    if report.HasField("dataset_anomaly_info"):
+        lines.append(report.dataset_anomaly_info.description)
+    return lines

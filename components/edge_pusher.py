@@ -1,0 +1,124 @@
+"""Edge pusher: the selected model becomes the registry's current version."""
+
+import hashlib
+import json
+import shutil
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import BaseChannel, ComponentSpec, channel_utils
+from tfx.types.artifact_utils import get_single_instance
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.types.standard_artifacts import Model, PushedModel
+
+from components import model_artifact
+from components.selector import read_selection
+from registry import PushedVersion, Registry
+
+TOOLS = (
+    "tfx",
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "tensorflow-model-analysis",
+    "apache-beam",
+    "ai-edge-litert",
+)
+PUSHED_FILE = "pushed.json"
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the packages that made the model."""
+    return {name: metadata.version(name) for name in TOOLS}
+
+
+class _Spec(ComponentSpec):
+    INPUTS: ClassVar = {"selected": ChannelParameter(type=Model)}
+    OUTPUTS: ClassVar = {"pushed": ChannelParameter(type=PushedModel)}
+    PARAMETERS: ClassVar = {
+        "registry": ExecutionParameter(type=str),
+        "facts": ExecutionParameter(type=str),
+        "code_sha256": ExecutionParameter(type=str),
+    }
+
+
+class _Executor(BaseExecutor):
+    """Pushes when the selector selected; "nothing selected" is a normal result."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
+        selected = get_single_instance(input_dict["selected"])
+        pushed = get_single_instance(output_dict["pushed"])
+        folder = Path(pushed.uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        selection = read_selection(selected)
+        version = None
+        if selection["selected"] is not None:
+            manifest = self._manifest(selected, selection, json.loads(exec_properties["facts"]))
+            registry = Registry(Path(exec_properties["registry"]))
+            version = registry.push(model_artifact.tflite_path(selected), manifest)
+            shutil.copyfile(model_artifact.tflite_path(selected), folder / model_artifact.TFLITE_FILE)
+            pushed.set_string_custom_property("pushed_destination", str(version.path))
+            pushed.set_string_custom_property("pushed_version", str(version.version))
+        pushed.set_int_custom_property("pushed", int(version is not None))
+        (folder / PUSHED_FILE).write_text(json.dumps(_as_dict(version)))
+
+    def _manifest(self, selected: Model, selection: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+        conversion = model_artifact.step_reports(selected)[-1]
+        variant = selection["selected"]
+        described = {
+            "variant": variant,
+            "steps": facts["steps"][variant],
+            "label_names": facts["label_names"],
+            "inputs": conversion["inputs"],
+            "outputs": conversion["outputs"],
+            "gate": selection["gate"],
+        }
+        return {
+            **described,
+            # What two runs with the same result share: pushing it twice makes one version.
+            "identity": hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest(),
+            "name": facts["name"],
+            "selection": selection["reason"],
+            "run_id": getattr(self._context, "pipeline_run_id", None),
+            "tools": tool_versions(),
+        }
+
+
+class EdgePusher(BaseComponent):
+    """Pushes the selected model to the registry; emits the standard `PushedModel`.
+
+    Args:
+        selected: A selector's output.
+        registry: Folder of the registry.
+        facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
+        code_sha256: Makes a change of code known to the cache.
+    """
+
+    SPEC_CLASS = _Spec
+    EXECUTOR_SPEC = ExecutorClassSpec(_Executor)
+
+    def __init__(self, selected: BaseChannel, *, registry: str, facts: dict[str, Any], code_sha256: str) -> None:
+        super().__init__(
+            spec=_Spec(
+                selected=selected,
+                pushed=channel_utils.as_channel([PushedModel()]),
+                registry=registry,
+                facts=json.dumps(facts),
+                code_sha256=code_sha256,
+            )
+        )
+
+
+def read_pushed(pushed: PushedModel) -> dict[str, Any] | None:
+    """`{version, path, sha256}` of a pusher's output, `None` when nothing was pushed."""
+    return json.loads((Path(pushed.uri) / PUSHED_FILE).read_text())
+
+
+def _as_dict(version: PushedVersion | None) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    return {"version": version.version, "path": str(version.path), "sha256": version.sha256}

@@ -1,0 +1,138 @@
+"""Ingest: reads every source file in one Beam job, checks the data contract and writes the splits.
+
+The files it writes are a function of the records alone: a record's split and place follow from the hash of its
+canonical bytes, so neither the order of files nor the number of workers shows. Records that repeat are kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tfx.dsl.component.experimental.annotations import BeamComponentParameter, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import Examples
+
+from components import contract
+from components.errors import InputError
+from components.ingest_spec import IngestSpec, SourceFile
+from components.readers import READERS, UnreadableFile
+
+SHARD_BYTES = 128 * 2**20
+"""Input bytes that one output file stands for at most; a shard is sorted in memory."""
+
+FACTS_FILE = "facts.json"
+
+_MAX_FAULTS_SHOWN = 8
+
+
+@component(use_beam=True)
+def Ingest(  # noqa: N802 - a component is named like a class
+    examples: OutputArtifact[Examples],
+    spec: Parameter[str],
+    code_sha256: Parameter[str],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Emits `Examples` with the splits of `spec` (an `IngestSpec` as JSON).
+
+    Raises:
+        InputError: A file is unreadable or the data contract is broken; every fault is named with its count.
+    """
+    del code_sha256  # only makes a change of code known to the cache
+    what = IngestSpec.from_json(spec)
+    shards = 1 + sum(file.size_bytes for file in what.files) // SHARD_BYTES
+    facts_path = f"{examples.uri}/{FACTS_FILE}"
+    with beam_pipeline as pipeline:
+        read = (
+            pipeline
+            | "Files" >> beam.Create(what.files)
+            | "Read" >> beam.ParDo(_ReadRecords(what, shards)).with_outputs("facts", main="records")
+        )
+        _ = (
+            read.records
+            | "Group" >> beam.GroupByKey()
+            | "Write" >> beam.Map(_write_shard, examples_uri=examples.uri, shards=shards)
+        )
+        _ = (
+            read.facts
+            | "Count" >> beam.combiners.Count.PerElement()
+            | "Gather" >> beam.combiners.ToList()
+            | "WriteFacts" >> beam.Map(_write_facts, path=facts_path)
+        )
+    faults = contract.faults(read_facts(examples.uri), what)
+    if faults:
+        more = len(faults) - _MAX_FAULTS_SHOWN
+        raise InputError(
+            "the data breaks the contract: "
+            + "; ".join(faults[:_MAX_FAULTS_SHOWN])
+            + (f"; and {more} more" if more > 0 else "")
+        )
+    examples.split_names = artifact_utils.encode_split_names(list(what.splits))
+
+
+def read_facts(examples_uri: str) -> contract.Facts:
+    """The facts that ingest counted, kept beside the splits."""
+    with fileio.open(f"{examples_uri}/{FACTS_FILE}") as stream:
+        return contract.Facts.from_counts((tuple(fact), count) for fact, count in json.loads(stream.read()))
+
+
+class _ReadRecords(beam.DoFn):
+    """File to `((split, shard), (digest, record))`, with every fact about it on the side."""
+
+    def __init__(self, spec: IngestSpec, shards: int) -> None:
+        self._spec = spec
+        self._shards = shards
+
+    def process(self, file: SourceFile) -> Iterator:
+        """Reads one file; a damaged one yields a fact, so that all damage is reported together."""
+        try:
+            for record in READERS[self._spec.format](file, self._spec):
+                yield from self._place(record, file)
+        except UnreadableFile as error:
+            yield beam.pvalue.TaggedOutput("facts", ("unreadable", file.path, str(error)))
+
+    def _place(self, record: bytes, file: SourceFile) -> Iterator:
+        try:
+            example = tf.train.Example.FromString(record)
+        except DecodeError:
+            example = None
+        fault = ("not_an_example", "") if example is None else contract.record_fault(example, self._spec)
+        if fault:
+            yield beam.pvalue.TaggedOutput("facts", (*fault, file.path))
+            return
+        # Map order in protobuf is arbitrary: only deterministic bytes may be hashed and sorted.
+        canonical = example.SerializeToString(deterministic=True)
+        digest = hashlib.sha256(canonical).digest()
+        split = self._spec.split_of(file.source, digest)
+        yield beam.pvalue.TaggedOutput("facts", ("example", split))
+        if self._spec.task in contract.CLASSIFICATION:
+            label = example.features.feature[self._spec.label].int64_list.value[0]
+            yield beam.pvalue.TaggedOutput("facts", ("class", split, str(label)))
+        # The shard comes from other bytes of the digest than the bucket, so that every shard of a split fills.
+        yield (split, int.from_bytes(digest[8:16], "big") % self._shards), (digest, canonical)
+
+
+def _write_shard(
+    keyed: tuple[tuple[str, int], Iterable[tuple[bytes, bytes]]], examples_uri: str, shards: int
+) -> None:
+    (split, shard), records = keyed
+    folder = artifact_split_uri(examples_uri, split)
+    fileio.makedirs(folder)
+    path = f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for _, record in sorted(records):
+            writer.write(record)
+
+
+def artifact_split_uri(examples_uri: str, split: str) -> str:
+    """Folder of a split, where TFX's own components look for it."""
+    return f"{examples_uri}/Split-{split}"
+
+
+def _write_facts(counts: list, path: str) -> None:
+    with fileio.open(path, "w") as stream:
+        stream.write(json.dumps(sorted([list(fact), count] for fact, count in counts)))

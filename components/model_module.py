@@ -1,0 +1,81 @@
+"""The model module: what a user writes, reached by dotted name."""
+
+import importlib
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tensorflow import keras
+
+from components.errors import InputError
+from compression.data import Task
+from compression.keras_models import check_model
+
+_REQUIRED = ("preprocessing_fn", "build_model")
+
+
+@dataclass(frozen=True)
+class ModelModule:
+    """The functions of a model module.
+
+    Attributes:
+        name: Dotted name.
+        preprocessing_fn: Raw features to transformed features, in TensorFlow and TensorFlow Transform.
+        build_model: Hyper-parameters to an uncompiled functional `tf_keras` model.
+    """
+
+    name: str
+    preprocessing_fn: Callable[..., dict[str, Any]]
+    build_model: Callable[[Mapping[str, Any]], keras.Model]
+
+    def build(self, hparams: Mapping[str, Any], *, task: Task, features: Collection[str] | None = None) -> keras.Model:
+        """Builds the model and checks that the pipeline can take it.
+
+        Args:
+            hparams: Handed to `build_model`.
+            task: Fixes the output's shape.
+            features: Names of the transformed features; `None` when they are not known yet.
+
+        Raises:
+            InputError: `build_model` raised.
+            CompressionError: It returned something that is not a fitting functional `tf_keras` model.
+        """
+        try:
+            model = self.build_model(dict(hparams))
+        except Exception as error:  # whatever the user's code raises
+            raise InputError(f"{self.name}.build_model must build a model, but raised {_cause(error)}") from error
+        check_model(model, task=task, feature_names=None if features is None else set(features))
+        return model
+
+
+def load(name: str) -> ModelModule:
+    """Imports the module.
+
+    Raises:
+        InputError: It does not exist, does not import, or lacks a function.
+    """
+    try:
+        module = importlib.import_module(name)
+    except SyntaxError as error:
+        raise InputError(
+            f"model module {name} must be valid Python: {error.msg} at {error.filename}:{error.lineno}"
+        ) from error
+    except Exception as error:  # whatever importing the user's code raises
+        raise InputError(f"model module {name} must import, but raised {_cause(error)}") from error
+    missing = [function for function in _REQUIRED if not callable(getattr(module, function, None))]
+    if missing:
+        raise InputError(
+            f"model module {name} must define {' and '.join(_REQUIRED)}; it lacks {' and '.join(missing)}; "
+            "models/digits.py shows both"
+        )
+    return ModelModule(name, module.preprocessing_fn, module.build_model)
+
+
+def _cause(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    # The deepest frame outside of the import machinery is where the user has to look.
+    own = [frame for frame in frames if "importlib" not in frame.filename and Path(frame.filename).exists()]
+    where = f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
+    return f"{type(error).__name__}: {error}{where}"

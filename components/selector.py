@@ -1,0 +1,99 @@
+"""Selector: one variant among those that passed the gate, or none."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import BaseChannel, ComponentSpec
+from tfx.types.artifact_utils import get_single_instance
+from tfx.types.standard_artifacts import Model
+
+from components import fan_in, model_artifact, outcomes
+from components.gate import GateRule
+from compression.settings.metrics import METRICS
+
+SELECTION_FILE = "selection.json"
+
+
+def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tuple[str | None, str]:
+    """Picks a variant; ties fall to the smaller file, then to the smaller gzip, then to the name.
+
+    Args:
+        passed: The variants that passed the gate.
+        select: `smallest`, or `most_accurate` on the validation split (the eval split belongs to the gate).
+        metric: The gate's metric.
+
+    Returns:
+        The name of the variant, or `None`, and the reason in words.
+    """
+    if not passed:
+        return None, "no variant passed the gate"
+
+    def sizes(outcome: outcomes.Outcome) -> tuple:
+        audit = outcome.conversion["audit"]
+        return audit["size_bytes"], audit["gzip_bytes"], outcome.name
+
+    if select == "smallest":
+        best = min(passed, key=sizes)
+        return best.name, f"smallest file of {len(passed)} that passed: {sizes(best)[0]:,} bytes"
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    best = min(passed, key=lambda outcome: (sign * outcome.conversion["validation"], sizes(outcome)))
+    value = best.conversion["validation"]
+    return best.name, f"best validation {METRICS[metric].title} of {len(passed)} that passed: {value:.4g}"
+
+
+class _Executor(BaseExecutor):
+    """Copies the chosen model into the output artifact; says so when there is none."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
+        rule = GateRule.from_json(exec_properties["rule"])
+        found = outcomes.collect(input_dict, json.loads(exec_properties["variants"]), rule)
+        passed = [outcome for outcome in found if outcome.passed]
+        name, reason = choose(passed, exec_properties["select"], rule.metric)
+        selection: dict[str, Any] = {"selected": name, "reason": reason}
+        selected = get_single_instance(output_dict["selected"])
+        folder = Path(selected.uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            chosen = next(outcome for outcome in passed if outcome.name == name)
+            shutil.copytree(chosen.model.uri, folder, dirs_exist_ok=True)
+            selection["gate"] = {**asdict(rule), **asdict(chosen.result)}
+            selected.set_string_custom_property(model_artifact.VARIANT_PROPERTY, name)
+        selected.set_int_custom_property("selected", int(name is not None))
+        (folder / SELECTION_FILE).write_text(json.dumps(selection))
+
+
+class Selector(BaseComponent):
+    """Chooses among the variants that passed; its output always exists, `selected` says whether it holds a model."""
+
+    SPEC_CLASS = ComponentSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(_Executor)
+
+    def __init__(
+        self, variants: Mapping[str, Mapping[str, BaseChannel]], *, rule: GateRule, select: str, code_sha256: str
+    ) -> None:
+        super().__init__(
+            spec=fan_in.make_spec(
+                "SelectorSpec",
+                variants=variants,
+                inputs={},
+                outputs={"selected": Model},
+                parameters={
+                    "variants": json.dumps(list(variants)),
+                    "rule": rule.to_json(),
+                    "select": select,
+                    "code_sha256": code_sha256,
+                },
+            )
+        )
+
+
+def read_selection(selected: Model) -> dict[str, Any]:
+    """`{selected, reason}` of a selector's output, and the `gate` numbers of the selected variant."""
+    return json.loads((Path(selected.uri) / SELECTION_FILE).read_text())

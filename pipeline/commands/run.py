@@ -1,0 +1,44 @@
+"""`run CONFIG`: the whole pipeline, on this machine."""
+
+import argparse
+
+from pipeline import local
+from pipeline.commands.config_argument import add_config, load_config
+from pipeline.console import Console
+from pipeline.preflight import check
+
+HELP = "train, compress, gate and push"
+
+BLOCKED_EXIT_CODE = 4
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_config(parser)
+    parser.add_argument("--from", dest="start", metavar="NODE", help="run NODE and all that depends on it anew")
+    parser.add_argument("--to", dest="end", metavar="NODE", help="run NODE and what it needs, and nothing else")
+    parser.add_argument(
+        "--no-cache", action="append", default=[], metavar="NODE", help="run NODE anew; may be repeated"
+    )
+    parser.add_argument(
+        "--fail-on-blocked", action="store_true", help=f"exit with {BLOCKED_EXIT_CODE} when nothing was pushed"
+    )
+
+
+def execute(args: argparse.Namespace, console: Console) -> int:
+    """Checks everything that needs no TensorFlow, then runs."""
+    config = load_config(args)
+    check(config)
+    finished = local.run(config, console, local.Request(args.start, args.end, args.no_cache))
+    summary, code = finished.summary, finished.summary["exit_code"]
+    console.result(summary)
+    # rich is for people only, and takes a while to import.
+    from pipeline.display import report
+
+    console.say(report(finished))
+    if code:
+        resume = local.resume_command(config, args.workspace)
+        console.error(f"{'; '.join(finished.failures)}; log: {finished.log}; to resume: {resume}", code)
+    if summary["status"] == "blocked" and args.fail_on_blocked:
+        return BLOCKED_EXIT_CODE
+    return int(code)

@@ -1,0 +1,134 @@
+"""What people see of a run: a line per node as it ends, then one table."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from rich.console import Console, Group
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.local import Finished
+from pipeline.runner import NodeResult, State
+
+_MARKS = {
+    State.COMPLETE: ("done", "green"),
+    State.CACHED: ("cached", "cyan"),
+    State.FAILED: ("failed", "red"),
+    State.NOT_RUN: ("not run", "yellow"),
+    State.INTERRUPTED: ("stopped", "yellow"),
+}
+_STATUS_STYLES = {"passed": "green", "blocked": "yellow", "failed": "red", "not_run": "yellow"}
+
+
+class Progress:
+    """Live display of a run; on a stream that is no terminal it prints a plain line per node.
+
+    Args:
+        stream: Where people read.
+        silent: Show nothing.
+        notes: Node id to a few words about it, such as the variants that share it.
+    """
+
+    def __init__(self, stream: TextIO, *, silent: bool, notes: Mapping[str, str]) -> None:
+        self._console = Console(file=stream, quiet=silent, highlight=False)
+        self._notes = notes
+        self._width = max(map(len, notes), default=0)
+        self._status: Status | None = None
+        self._begin = 0.0
+
+    def start(self, node_id: str) -> None:
+        """A node begins."""
+        self._begin = time.monotonic()
+        if self._console.is_terminal:
+            self._status = self._console.status(f"{node_id:<{self._width}}  running")
+            self._status.start()
+
+    def end(self, result: NodeResult) -> None:
+        """A node ended, or was passed over."""
+        self.stop()
+        word, style = _MARKS[result.state]
+        seconds = f"{result.seconds:6.1f} s" if result.seconds is not None else " " * 8
+        line = Text.assemble(
+            f"  {result.id:<{self._width}}  {seconds}  ",
+            (f"{word:<8}", style),
+            (self._notes.get(result.id, ""), "dim"),
+        )
+        line.rstrip()
+        self._console.print(line, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Takes the running line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def report(finished: Finished) -> Group:
+    """The result of a run: a table of variants, why some did not pass, and where things are."""
+    summary = finished.summary
+    parts: list[Any] = [Text(), _table(summary), Text()]
+    blocked: dict[str, list[str]] = {}
+    for variant in summary["variants"]:
+        for reason in variant["reasons"] if variant["status"] == "blocked" else ():
+            blocked.setdefault(reason, []).append(variant["name"])
+    parts += [Text(f"{', '.join(names)} blocked: {reason}") for reason, names in blocked.items()]
+    if summary["pushed"]:
+        version = summary["pushed"]
+        smaller = _ratio(summary["baseline"]["size_bytes"], _chosen(summary)["size_bytes"])
+        parts.append(Text(f"pushed   {summary['selected']} as version {version['version']}{smaller}", style="bold"))
+        parts.append(Text(f"model    {version['path']}/model.tflite"))
+    else:
+        parts.append(Text("nothing pushed", style="bold"))
+    parts += [Text(f"summary  {finished.summary_path}"), Text(f"log      {finished.log}")]
+    return Group(*parts)
+
+
+def _table(summary: Mapping[str, Any]) -> Table:
+    baseline = summary["baseline"]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
+    table.add_column("variant", no_wrap=True, overflow="ellipsis")
+    for title in (baseline["metric"], "drop", "bytes", "gzip", "sparsity"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("gate", no_wrap=True)
+    table.add_row(
+        "baseline (float32)",
+        _number(baseline["value"]),
+        "",
+        _bytes(baseline["size_bytes"]),
+        _bytes(baseline["gzip_bytes"]),
+    )
+    for variant in summary["variants"]:
+        sparsity = variant["sparsity"]
+        table.add_row(
+            Text(variant["name"], style="bold" if variant["name"] == summary["selected"] else ""),
+            _number(variant["value"]),
+            _number(variant["drop"], sign="+"),
+            _bytes(variant["size_bytes"]),
+            _bytes(variant["gzip_bytes"]),
+            "" if sparsity is None else f"{sparsity:.0%}",
+            Text(_word(variant["status"]), style=_STATUS_STYLES.get(variant["status"], "")),
+        )
+    return table
+
+
+def _chosen(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    variants: Sequence[Mapping[str, Any]] = summary["variants"]
+    return next(variant for variant in variants if variant["name"] == summary["selected"])
+
+
+def _ratio(baseline: int | None, chosen: int | None) -> str:
+    return f", {baseline / chosen:.1f} times smaller than float32" if baseline and chosen else ""
+
+
+def _word(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "" if value is None else f"{value:{sign}.4f}"
+
+
+def _bytes(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

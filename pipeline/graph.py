@@ -1,0 +1,219 @@
+"""From a plan to a TFX pipeline: the only place where nodes are wired."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+# `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
+import tfx  # noqa: F401
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2, transform_pb2
+from tfx.types import BaseChannel
+
+from components import gate
+from components.data_guard import DataGuard
+from components.edge_pusher import EdgePusher
+from components.import_schema import ImportSchema
+from components.ingest import Ingest
+from components.ingest_spec import IngestSpec
+from components.selector import Selector
+from components.summary import Summary
+from compression.settings import QuantizeSettings
+from pipeline.code_hash import code_sha256
+from pipeline.config import Config
+from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.steps import STEPS
+
+BEAM_ARGS = [
+    # `DirectRunner` would first try to download another runner's binary.
+    "--runner=FnApiRunner",
+]
+
+NEVER_CACHED = ("edge-pusher", "summary")
+"""Nodes that must look at the world outside of their inputs: the registry may have changed, a run has its own id."""
+
+TOLERANT = ("selector", "summary")
+"""Nodes that go on without the artifacts of a variant that failed."""
+
+
+def build(
+    config: Config,
+    spec: IngestSpec,
+    *,
+    pipeline_root: str,
+    registry: str,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
+) -> Pipeline:
+    """The TFX pipeline of a configuration.
+
+    Args:
+        config: The configuration.
+        spec: The input files, already resolved.
+        pipeline_root: Folder or URI of all artifacts.
+        registry: Folder of pushed models.
+        metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
+    """
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=pipeline_root,
+        metadata_connection_config=metadata,
+        enable_cache=True,
+        components=_Graph(config, spec, registry).nodes,
+        beam_pipeline_args=BEAM_ARGS,
+    )
+
+
+class _Graph:
+    """Wires the nodes; every method adds some and returns what later ones read."""
+
+    def __init__(self, config: Config, spec: IngestSpec, registry: str) -> None:
+        self.nodes: list[BaseNode] = []
+        self._config = config
+        self._rule = gate.GateRule(**config.gate.model_dump(), task=config.model.task)
+        plan = make_plan(config)
+        self._data(spec)
+        self._train()
+        self._baseline = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        self._variants = self._compress(plan)
+        self._push(plan, registry)
+
+    def _add(self, node: BaseNode, node_id: str) -> BaseNode:
+        self.nodes.append(node.with_id(node_id))
+        return node
+
+    def _data(self, spec: IngestSpec) -> None:
+        ingest = self._add(Ingest(spec=spec.to_json(), code_sha256=code_sha256("components.ingest")), "ingest")
+        self._examples = ingest.outputs["examples"]
+        statistics = self._add(StatisticsGen(examples=self._examples), "statistics")
+        schema = self._schema(statistics)
+        anomalies = self._add(ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema), "validator")
+        guard = self._add(
+            DataGuard(anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard")),
+            "data-guard",
+        )
+        module = self._config.model.module
+        self._transform = self._add(
+            Transform(
+                examples=self._examples,
+                schema=schema,
+                preprocessing_fn=f"{module}.preprocessing_fn",
+                splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=list(spec.splits)),
+                custom_config={"code_sha256": code_sha256(module)},
+            ),
+            "transform",
+        )
+        self._transform.add_upstream_node(guard)
+
+    def _schema(self, statistics: BaseNode) -> BaseChannel:
+        if self._config.data.schema_path is not None:
+            text = Path(self._config.data.schema_path).read_text()
+            return self._add(ImportSchema(text=text), "schema").outputs["schema"]
+        # The schema is a promise about training data; inferring it from eval would let eval's faults through.
+        infer = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["validation", "eval"])
+        return self._add(infer, "schema").outputs["schema"]
+
+    def _train(self) -> None:
+        config = self._config
+        self._trainer = self._add(
+            Trainer(
+                run_fn="components.train.run_fn",
+                examples=self._transform.outputs["transformed_examples"],
+                transform_graph=self._transform.outputs["transform_graph"],
+                train_args=trainer_pb2.TrainArgs(splits=["train"]),
+                # TFX's "eval" arguments are what is looked at while training: the eval split stays with the gate.
+                eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
+                custom_config={
+                    "module": config.model.module,
+                    "hparams": config.model.hparams,
+                    "train": config.train.model_dump(mode="json"),
+                    "task": config.model.task,
+                    "label": config.data.label,
+                    "seed": config.seed,
+                    "code_sha256": code_sha256("components.train", config.model.module),
+                },
+            ),
+            "trainer",
+        )
+
+    def _compress(self, plan: Plan) -> dict[str, dict[str, BaseChannel]]:
+        made: dict[str | None, BaseNode] = {None: self._trainer}
+        for step in plan.steps:
+            parent = made[step.parent]
+            made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent)
+        return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
+
+    def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
+        model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
+        transform = self._transform.outputs
+        evaluator = Evaluator(
+            examples=transform["transformed_examples"],
+            schema=transform["post_transform_schema"],
+            model=model,
+            baseline_model=self._trainer.outputs["model"],
+            eval_config=gate.eval_config(
+                self._rule,
+                label=self._config.data.label,
+                code_sha256=code_sha256(gate.EXTRACTORS_MODULE),
+            ),
+            example_splits=["eval"],
+            module_path=gate.EXTRACTORS_MODULE,
+        )
+        evaluator = self._add(evaluator, variant.gate_id)
+        return {
+            "model": model,
+            "evaluation": evaluator.outputs["evaluation"],
+            "blessing": evaluator.outputs["blessing"],
+        }
+
+    def _quantize(self, node_id: str, settings: QuantizeSettings, parent: BaseNode, *, variant: str) -> BaseChannel:
+        more = {"variant": variant, "metric": self._config.gate.metric}
+        return self._step(node_id, "quantize", settings.model_dump_json(), parent, **more).outputs["compressed"]
+
+    def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str) -> BaseNode:
+        module, _, name = STEPS[kind].component.rpartition(".")
+        component = getattr(importlib.import_module(module), name)
+        model = parent.outputs["model" if parent is self._trainer else "compressed"]
+        node = component(
+            model=model,
+            examples=self._transform.outputs["transformed_examples"],
+            transform_graph=self._transform.outputs["transform_graph"],
+            settings=settings,
+            label=self._config.data.label,
+            task=self._config.model.task,
+            seed=self._config.seed,
+            code_sha256=code_sha256(module),
+            **more,
+        )
+        return self._add(node, node_id)
+
+    def _push(self, plan: Plan, registry: str) -> None:
+        config = self._config
+        steps = {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants}
+        selector = Selector(
+            self._variants, rule=self._rule, select=config.select, code_sha256=code_sha256("components.selector")
+        )
+        selected = self._add(selector, "selector").outputs["selected"]
+        facts: dict[str, Any] = {"name": config.name, "steps": steps}
+        pusher = EdgePusher(
+            selected,
+            registry=registry,
+            facts={**facts, "label_names": config.data.label_names},
+            code_sha256=code_sha256("components.edge_pusher"),
+        )
+        pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
+        summary = Summary(
+            self._variants,
+            {"examples": self._examples, "baseline": self._baseline, "selected": selected, "pushed": pushed},
+            rule=self._rule,
+            facts={**facts, "seed": config.seed, "config_sha256": config.sha256},
+            code_sha256=code_sha256("components.summary"),
+        )
+        self._add(summary, "summary")

@@ -1,0 +1,233 @@
+"""One run on this machine, from the lock of the workspace to the summary."""
+
+import json
+import logging
+import shlex
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from pipeline import run_log
+from pipeline.config import Config
+from pipeline.console import Console
+from pipeline.errors import EdgeError, RunFailed
+from pipeline.plan import Plan, describe, make_plan
+from pipeline.workspace import Workspace, new_run_id, now
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM; no `Exception`, so that no component's error handling swallows it.
+
+    Attributes:
+        exit_code: 128 + the signal's number.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = 128 + signum
+
+
+class RunInterrupted(EdgeError):
+    """The run was interrupted before its first node began."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks of a run beyond its configuration.
+
+    Attributes:
+        start: Run this node and all that depend on it anew.
+        end: Run this node and what it needs, nothing else.
+        no_cache: Nodes to run anew.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    no_cache: Sequence[str] = ()
+
+
+@dataclass
+class Finished:
+    """A run that came to its end, well or not.
+
+    Attributes:
+        summary: As in `summary_schema.json`.
+        failures: One sentence per failed node; its interruption, if it was interrupted.
+        summary_path: Where the summary stands.
+        log: Where the log stands.
+    """
+
+    summary: dict[str, Any]
+    failures: list[str]
+    summary_path: Path
+    log: Path
+
+
+@dataclass
+class _Nodes:
+    """How the nodes ended so far, and which one is running."""
+
+    order: list[str]
+    ended: dict[str, Any] = field(default_factory=dict)
+    running: str | None = None
+
+
+def run(config: Config, console: Console, request: Request) -> Finished:
+    """Runs the pipeline; its summary also stands in the workspace.
+
+    Args:
+        config: The configuration; its data and module were checked.
+        console: For people, or silent.
+        request: What else was asked for.
+
+    Raises:
+        UserError: The model module or a node's name is wrong, or the workspace cannot be written.
+        WorkspaceInUse: Another run holds the workspace.
+        RunFailed: The summary could not be written.
+    """
+    workspace, run_id = Workspace(config.workspace), new_run_id()
+    with workspace.locked(run_id), _signals_raise():
+        folder = workspace.run_folder(run_id)
+        console.say(f"run {run_id} of {config.name}; log: {folder / 'run.log'}")
+        try:
+            return _Run(config, workspace, run_id, console, request).execute()
+        except EdgeError:
+            # Refused before the first node: there is nothing to summarize.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        except Interrupted as interruption:
+            error = RunInterrupted(f"interrupted by {interruption} before the first node")
+            error.exit_code = interruption.exit_code
+            raise error from None
+
+
+class _Run:
+    def __init__(self, config: Config, workspace: Workspace, run_id: str, console: Console, request: Request) -> None:
+        self._config = config
+        self._workspace = workspace
+        self._run_id = run_id
+        self._console = console
+        self._request = request
+        self._plan = make_plan(config)
+        self._started_at = now()
+
+    def execute(self) -> Finished:
+        """Runs all nodes and writes the summary."""
+        log = self._workspace.run_folder(self._run_id) / "run.log"
+        with run_log.into(log) as terminal:
+            logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+            nodes, interrupted = self._run_nodes(terminal)
+            summary, failures = self._conclude(nodes, interrupted)
+        return Finished(summary, failures, self._write(summary), log)
+
+    def _run_nodes(self, terminal: TextIO) -> tuple[_Nodes, Interrupted | None]:
+        local_run = self._prepare()
+        from pipeline.display import Progress
+
+        nodes = _Nodes(local_run.node_ids)
+        notes = dict.fromkeys(nodes.order, "") | _notes(self._plan)
+        progress = Progress(terminal, silent=self._console.json_mode or self._console.quiet, notes=notes)
+
+        def on_start(node_id: str) -> None:
+            nodes.running = node_id
+            progress.start(node_id)
+
+        def on_end(result: Any) -> None:  # noqa: ANN401 - a NodeResult; its module needs TFX
+            nodes.running = None
+            nodes.ended[result.id] = result
+            if result.error is not None:
+                traceback.print_exception(result.error)
+            progress.end(result)
+
+        try:
+            local_run.execute(on_start, on_end)
+        except Interrupted as interruption:
+            progress.stop()
+            return nodes, interruption
+        return nodes, None
+
+    def _prepare(self) -> Any:  # noqa: ANN401 - a LocalRun; its module needs TFX
+        """Checks the model and compiles the graph."""
+        from tfx.orchestration import metadata
+
+        from pipeline import graph, model_preflight, runner
+        from pipeline.sources import ingest_spec
+
+        model_preflight.check_model(self._config, self._plan)
+        pipeline = graph.build(
+            self._config,
+            ingest_spec(self._config),
+            pipeline_root=str(self._workspace.artifacts),
+            registry=str(self._workspace.registry),
+            metadata=metadata.sqlite_metadata_connection_config(str(self._workspace.metadata)),
+        )
+        selection = runner.Selection(self._request.start, self._request.end, self._request.no_cache)
+        return runner.LocalRun(
+            pipeline, self._run_id, selection, never_cached=graph.NEVER_CACHED, tolerant=graph.TOLERANT
+        )
+
+    def _conclude(self, nodes: _Nodes, interruption: Interrupted | None) -> tuple[dict[str, Any], list[str]]:
+        from pipeline import outcome
+        from pipeline.failure import cause
+        from pipeline.runner import NodeResult, State
+
+        absent = {nodes.running: State.INTERRUPTED} if interruption else {}
+        results = [
+            nodes.ended.get(node_id) or NodeResult(node_id, absent.get(node_id, State.NOT_RUN))
+            for node_id in nodes.order
+        ]
+        code = interruption.exit_code if interruption else None
+        summary = outcome.summarize(
+            self._config, self._plan, results, run_id=self._run_id, started_at=self._started_at, interrupted=code
+        )
+        failures = [f"{result.id} failed: {cause(result.error)}" for result in results if result.error is not None]
+        if interruption:
+            failures.append(f"interrupted by {interruption} in {nodes.running or 'between two nodes'}")
+        return summary, failures
+
+    def _write(self, summary: dict[str, Any]) -> Path:
+        """Writes the summary so that it is there whole or not at all."""
+        path = self._workspace.run_folder(self._run_id) / "summary.json"
+        beside = path.with_suffix(".incoming")
+        try:
+            beside.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+            beside.replace(path)
+        except OSError as error:
+            raise RunFailed(f"the summary must be written to {path}, but: {error.strerror}") from error
+        return path
+
+
+def resume_command(config: Config, workspace: Path | None) -> str:
+    """What to type to go on after a failure: finished nodes are taken from the cache."""
+    option = ["--workspace", str(workspace)] if workspace else []
+    return shlex.join(["python", "-m", "pipeline", "run", config.file, *option])
+
+
+def _notes(plan: Plan) -> dict[str, str]:
+    """A few words for the nodes whose name does not say what they do."""
+    return {step.id: f"{describe(step)} for {', '.join(step.variants)}" for step in plan.steps}
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """The first SIGINT or SIGTERM raises `Interrupted`; a second one kills."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        del frame
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+        raise Interrupted(signum)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,111 @@
+"""From node results and the summary node's artifact to the summary of a run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components import gate
+from components.summary import SUMMARY_FILE, compose
+from pipeline.config import Config
+from pipeline.failure import cause
+from pipeline.plan import Plan, describe
+from pipeline.runner import NodeResult, State
+from pipeline.workspace import now
+
+
+def summarize(
+    config: Config, plan: Plan, results: Sequence[NodeResult], *, run_id: str, started_at: str, interrupted: int | None
+) -> dict[str, Any]:
+    """The whole summary; `summary_schema.json` describes it.
+
+    Args:
+        config: The configuration.
+        plan: Its plan.
+        results: How the nodes ended, those that never began included.
+        run_id: Id of the run.
+        started_at: When it began.
+        interrupted: Exit code of a run that was interrupted (130, 143), else `None`.
+    """
+    states = {result.id: result for result in results}
+    summary = _from_node(states) or _without_node(config, plan, run_id)
+    shared = _shared_nodes(plan, states)
+    for variant, way in zip(summary["variants"], plan.variants, strict=True):
+        _add_stage(variant, shared, [*way.interior, way.quantize_id, way.gate_id], states)
+    summary["nodes"] = [_node(result) for result in results]
+    summary["started_at"], summary["finished_at"] = started_at, now()
+    summary["not_measured"] = {k: v for k, v in summary["not_measured"].items() if k not in ("started_at", "nodes")}
+    summary["status"], summary["exit_code"] = _status(summary, plan, states, interrupted)
+    return summary
+
+
+def _from_node(states: dict[str, NodeResult]) -> dict[str, Any] | None:
+    result = states.get("summary")
+    if result is None or not result.outputs or not result.succeeded:
+        return None
+    return json.loads((Path(result.outputs["summary"][0].uri) / SUMMARY_FILE).read_text())
+
+
+def _without_node(config: Config, plan: Plan, run_id: str) -> dict[str, Any]:
+    facts = {
+        "name": config.name,
+        "seed": config.seed,
+        "config_sha256": config.sha256,
+        "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
+    }
+    rule = gate.GateRule(**config.gate.model_dump(), task=config.model.task)
+    return compose({}, rule=rule, facts=facts, run_id=run_id)
+
+
+def _own_nodes(plan: Plan) -> set[str]:
+    """Nodes that belong to some variants and not to the run as a whole."""
+    return {node.id for node in plan.steps} | {
+        node_id for variant in plan.variants for node_id in (variant.quantize_id, variant.gate_id)
+    }
+
+
+def _shared_nodes(plan: Plan, states: dict[str, NodeResult]) -> list[str]:
+    """Nodes that every variant needs: all before the first step."""
+    own, after = _own_nodes(plan), {"baseline", "selector", "edge-pusher", "summary"}
+    return [node_id for node_id in states if node_id not in own | after]
+
+
+def _add_stage(variant: dict[str, Any], shared: list[str], own: list[str], states: dict[str, NodeResult]) -> None:
+    """Where a variant ended and why, when it did not pass."""
+    variant["stage"] = None if variant["status"] == "passed" else own[-1]
+    if variant["status"] != "failed":
+        return
+    variant["status"] = "not_run"
+    ended = next((states[node] for node in (*shared, *own) if node in states and not states[node].succeeded), None)
+    if ended is None:
+        variant["stage"], variant["reasons"] = None, ["the run ended before its gate"]
+        return
+    variant["stage"] = ended.id
+    variant["reasons"] = [f"{ended.id} was not finished"]
+    if ended.state is State.FAILED and ended.error is not None:
+        # A failure in front of the tree is the run's, not the variant's.
+        variant["status"] = "failed" if ended.id in own else "not_run"
+        variant["reasons"] = [f"{ended.id} failed: {cause(ended.error)}"]
+
+
+def _status(
+    summary: dict[str, Any], plan: Plan, states: dict[str, NodeResult], interrupted: int | None
+) -> tuple[str, int]:
+    if interrupted is not None:
+        return "failed", interrupted
+    failed = {node_id for node_id, result in states.items() if result.state is State.FAILED}
+    if failed - _own_nodes(plan) - {"baseline"}:
+        return "failed", 1
+    if summary["pushed"]:
+        return "pushed", 0
+    all_failed = failed and all(variant["status"] == "failed" for variant in summary["variants"])
+    return ("failed", 1) if all_failed else ("blocked", 0)
+
+
+def _node(result: NodeResult) -> dict[str, Any]:
+    return {
+        "id": result.id,
+        "seconds": None if result.seconds is None else round(result.seconds, 3),
+        "cached": result.state is State.CACHED,
+        "status": str(result.state),
+    }

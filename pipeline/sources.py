@@ -1,0 +1,49 @@
+"""The input files of a run, with their content hashes, resolved before the graph is built."""
+
+import hashlib
+from pathlib import Path
+
+from components.ingest_spec import IngestSpec, SourceFile, SplitShare
+from pipeline.config import Config
+from pipeline.errors import UserError
+
+
+def ingest_spec(config: Config) -> IngestSpec:
+    """What ingest reads for this configuration, from the files as they are now.
+
+    Raises:
+        UserError: There is nothing to read.
+    """
+    ranges = config.data.splits.ranges()
+    shares = tuple(
+        SplitShare(split, part.source or "", part.first, part.first + part.buckets, part.total)
+        for split, part in ranges.items()
+    )
+    sources = sorted({share.source for share in shares})
+    return IngestSpec(
+        format=config.data.format,
+        label=config.data.label,
+        task=config.model.task,
+        arrays=config.data.arrays or {},
+        shares=shares,
+        files=tuple(file for source in sources for file in _files(config, source)),
+    )
+
+
+def _files(config: Config, source: str) -> list[SourceFile]:
+    root = Path(config.data.path)
+    if config.data.format == "npz":
+        paths = [root]
+    else:
+        # Names that begin with a dot or an underscore are notes beside the data, not data.
+        folder = root / source
+        paths = sorted(path for path in folder.glob("*") if path.is_file() and path.name[0] not in "._")
+    found = [path for path in paths if path.is_file()]
+    if not found:
+        raise UserError(f"data.path must hold data files, but there is none at {root / source if source else root}")
+    return [SourceFile(str(path), source, path.stat().st_size, _sha256(path)) for path in found]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

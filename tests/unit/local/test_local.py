@@ -1,0 +1,106 @@
+"""What surrounds a run: cache keys of code, causes in words, the lock, the redirected log."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.errors import InputError
+from pipeline import run_log
+from pipeline.code_hash import _source, code_sha256
+from pipeline.errors import UserError, WorkspaceInUse
+from pipeline.failure import cause
+from pipeline.workspace import Workspace
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    package = tmp_path / "acme"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "model.py").write_text("import numpy\nfrom acme.layers import block\nfrom . import shapes\n")
+    (package / "layers.py").write_text("def block(): ...\n")
+    (package / "shapes.py").write_text("SIDE = 8\n")
+    (package / "other.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield package
+    _source.cache_clear()
+
+
+@pytest.mark.parametrize(("file", "changes"), [("model", True), ("layers", True), ("shapes", True), ("other", False)])
+def test_code_hash_follows_imports(tree, file, changes):
+    before = code_sha256("acme.model")
+    (tree / f"{file}.py").write_text("# edited\n" + (tree / f"{file}.py").read_text())
+    assert (code_sha256("acme.model") != before) is changes
+
+
+def test_code_hash_leaves_installed_packages_out():
+    assert _source("numpy") is None
+    assert _source("json") is None
+    assert _source("compression.settings").name == "__init__.py"
+
+
+def chained():
+    try:
+        try:
+            raise InputError("label must be there")
+        except InputError as error:
+            raise RuntimeError("[while running 'X']") from error
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (InputError("label must be there"), "label must be there"),
+        (chained(), "label must be there"),
+        (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device"),
+        (RuntimeError("Traceback (most recent call last):\n  File x\nKeyError: 'a'\n"), "KeyError: 'a'"),
+        (ValueError(""), "ValueError: no message"),
+    ],
+)
+def test_cause_is_one_sentence(error, expected):
+    assert cause(error) == expected
+
+
+def test_second_run_is_refused_and_told_by_whom(tmp_path):
+    workspace = Workspace(tmp_path)
+    with workspace.locked("first"), pytest.raises(WorkspaceInUse, match=rf"run first \(process {os.getpid()}, since"):
+        with Workspace(tmp_path).locked("second"):
+            pass
+    assert not workspace.run_folder("second").exists()
+    with workspace.locked("third"):
+        pass
+
+
+def test_lock_of_a_killed_process_is_free(tmp_path):
+    code = f"""
+import os, signal
+from pathlib import Path
+from pipeline.workspace import Workspace
+with Workspace(Path({str(tmp_path)!r})).locked("killed"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path.cwd()).returncode == -9
+    assert (tmp_path / "owner.json").exists()
+    with Workspace(tmp_path).locked("next"):
+        pass
+
+
+def test_workspace_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="must be a folder that can be written"):
+        with Workspace(tmp_path / "file").locked("run"):
+            pass
+
+
+def test_log_takes_what_children_and_c_code_print(tmp_path, capfd):
+    with run_log.into(tmp_path / "run.log") as terminal:
+        os.write(1, b"from C\n")
+        subprocess.run([sys.executable, "-c", "import sys; print('child', file=sys.stderr)"], check=True)
+        terminal.write("for people\n")
+    assert (tmp_path / "run.log").read_text().split("\n")[:-1] == ["from C", "child"]
+    assert capfd.readouterr().out == "for people\n"
