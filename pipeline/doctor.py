@@ -12,6 +12,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -72,7 +73,7 @@ def examine(workspace: Path) -> Iterator[Check]:
     yield check_disk(shutil.disk_usage(_existing(workspace)).free, workspace)
     yield check_writable(workspace)
     yield check_kfp(version_of)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _silent_standard_error():
         warnings.simplefilter("ignore")
         # TFX first: it mends the namespaces of the libraries checked after it.
         yield check_components(importlib.import_module)
@@ -210,6 +211,21 @@ def version_of(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+@contextmanager
+def _silent_standard_error() -> Iterator[None]:
+    """Drops what TensorFlow's C++ code prints while it is imported: no variable and no flag of ours stops that."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 def _existing(folder: Path) -> Path:
