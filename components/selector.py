@@ -22,7 +22,10 @@ SELECTION_FILE = "selection.json"
 
 
 def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tuple[str | None, str]:
-    """Picks a variant; ties fall to the smaller file, then to the smaller gzip, then to the name.
+    """Picks a variant; ties fall to the smaller gzip, then to the smaller file, then to the name.
+
+    `smallest` counts bytes after gzip: zeros and repeats that pruning leaves shrink what is sent and what compressed
+    flash holds, while the raw file of a pruned model is as large as that of a dense one.
 
     Args:
         passed: The variants that passed the gate.
@@ -37,11 +40,11 @@ def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tupl
 
     def sizes(outcome: outcomes.Outcome) -> tuple:
         audit = outcome.conversion["audit"]
-        return audit["size_bytes"], audit["gzip_bytes"], outcome.name
+        return audit["gzip_bytes"], audit["size_bytes"], outcome.name
 
     if select == "smallest":
         best = min(passed, key=sizes)
-        return best.name, f"smallest file of {len(passed)} that passed: {sizes(best)[0]:,} bytes"
+        return best.name, f"smallest of {len(passed)} that passed: {sizes(best)[0]:,} bytes after gzip"
     sign = -1 if METRICS[metric].higher_is_better else 1
     best = min(passed, key=lambda outcome: (sign * outcome.conversion["validation"], sizes(outcome)))
     value = best.conversion["validation"]

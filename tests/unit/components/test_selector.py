@@ -22,12 +22,12 @@ def test_nothing_passed():
     [("smallest", "accuracy", "b"), ("most_accurate", "accuracy", "a"), ("most_accurate", "rmse", "c")],
 )
 def test_choice(select, metric, expected):
-    passed = [outcome("a", 300, validation=0.95), outcome("b", 100), outcome("c", 200, validation=0.8)]
+    passed = [outcome("a", 30, 300, 0.95), outcome("b", 30, 100), outcome("c", 20, 200, 0.8)]
     assert choose(passed, select, metric)[0] == expected
 
 
-def test_ties_fall_to_gzip_then_name_in_any_order():
-    passed = [outcome("z", 100, 50), outcome("b", 100, 40), outcome("a", 100, 40)]
+def test_ties_fall_to_the_file_then_to_the_name_in_any_order():
+    passed = [outcome("z", 50, 100), outcome("b", 40, 100), outcome("a", 40, 100)]
     assert choose(passed, "smallest", "accuracy")[0] == choose(passed[::-1], "smallest", "accuracy")[0] == "a"
     assert choose(passed, "most_accurate", "accuracy")[0] == "a"
 
