@@ -102,7 +102,10 @@ class TFLitePredictor:
         if len(sizes) != 1:
             found = ", ".join(f"{name}: {len(array)}" for name, array in arrays.items())
             raise CompressionError(f"all features of a batch must have as many examples, got {found}; align the arrays")
-        self._resize(sizes.pop())
+        try:
+            self._resize(sizes.pop())
+        except RuntimeError as error:
+            raise CompressionError(f"LiteRT must have a kernel for every operator, but it says: {error}") from error
         for name, array in arrays.items():
             self._interpreter.set_tensor(self._input_indices[name], array)
         self._interpreter.invoke()

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.prune_preserve.prune_preserve_quantize_registry import (  # noqa: E501
+    PrunePreserveQuantizeRegistry,
+)
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_registry import (
     Default8BitQuantizeRegistry,
 )
-
-from compression.qat_scheme import SparsityPreservingRegistry
 
 _LAYER_ACTIVATIONS = frozenset({"linear", "relu", "softmax", "sigmoid", "tanh", "gelu", "swish"})
 """What `QuantizeAwareActivation` takes inside a convolution or dense layer."""
@@ -65,7 +66,8 @@ def sort_layers(model: keras.Model, skipped: set[str], *, preserve_sparsity: boo
 
 def _follows_float(layer: keras.layers.Layer, left_float: list[str]) -> bool:
     producer = _producer(layer)
-    return isinstance(layer, keras.layers.BatchNormalization) and producer is not None and producer.name in left_float
+    folds = isinstance(layer, keras.layers.BatchNormalization) and type(producer) in _FOLDS_BATCH_NORM
+    return folds and producer is not None and producer.name in left_float
 
 
 def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model, preserve_sparsity: bool) -> str:
@@ -75,10 +77,10 @@ def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model, preserve_
     if isinstance(layer, _SPLIT_BY_TFMOT):
         # Only the two halves that tfmot makes of it exist in the quantized graph.
         return _activation_reason(layer, _LAYER_ACTIVATIONS)
-    registry = SparsityPreservingRegistry() if preserve_sparsity else Default8BitQuantizeRegistry()
-    if not registry.supports(layer):
-        kept = preserve_sparsity and Default8BitQuantizeRegistry().supports(layer)
-        return "its zeros would not survive" if kept else "not supported by tfmot"
+    if not Default8BitQuantizeRegistry().supports(layer):
+        return "not supported by tfmot"
+    if preserve_sparsity and not PrunePreserveQuantizeRegistry.supports(layer):
+        return "its zeros would not survive"
     is_activation = isinstance(layer, keras.layers.Activation)
     return _activation_reason(layer, _ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS)
 

@@ -35,7 +35,8 @@ def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split) 
     """Converts to TFLite with a `serving_default` signature whose inputs bear the model's input names.
 
     A quantization-aware model brings its own ranges, so it is not calibrated: calibration would quantize layers that
-    were deliberately left float, with ranges that no training has seen. They stay float.
+    were left float, with ranges that no training has seen. One exception is the converter's own: a convolution or
+    dense layer that was left float between two trained ranges gets int8 weights (rounded, never trained).
 
     Args:
         model: Plain, or quantization-aware (modes `int8` and `int8_io` only).

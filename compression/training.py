@@ -154,15 +154,22 @@ def _distinct_labels(split: Split) -> list[float]:
 
 @contextmanager
 def _batch_norm_frozen(model: keras.Model, frozen: bool) -> Iterator[None]:
-    """Makes batch normalization run in inference mode; flags are put back so that later steps decide themselves."""
-    layers = []
-    if frozen:
-        inner = [getattr(layer, "layer", layer) for layer in model.layers]
-        layers = [layer for layer in inner if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
-    for layer in layers:
-        layer.trainable = False
+    """Makes batch normalization run in inference mode; everything is put back so that later steps decide themselves."""
+    holders = [layer for layer in model.layers if frozen and _is_trainable_batch_norm(layer)]
+    # tfmot's wrapper lists the scales of the layer inside as its own: the flag alone does not reach that list.
+    lists = [list(holder._trainable_weights) for holder in holders]
+    for holder in holders:
+        holder.trainable = False
+        if hasattr(holder, "layer"):
+            holder._trainable_weights = []
     try:
         yield
     finally:
-        for layer in layers:
-            layer.trainable = True
+        for holder, weights in zip(holders, lists, strict=True):
+            holder.trainable = True
+            holder._trainable_weights = weights
+
+
+def _is_trainable_batch_norm(layer: keras.layers.Layer) -> bool:
+    inner = getattr(layer, "layer", layer)
+    return isinstance(inner, keras.layers.BatchNormalization) and inner.trainable

@@ -1,0 +1,120 @@
+"""Real images (scikit-learn's digits) and one small model per architecture, shared by all tests of this folder."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tf_keras as keras
+from sklearn.datasets import load_digits
+
+from compression import keras_models, training
+from compression.data import Split, TrainingData
+from compression.determinism import seed_everything
+from compression.settings import TrainSettings
+
+layers = keras.layers
+Build = Callable[[], keras.Model]
+
+
+def _image() -> keras.Input:
+    return keras.Input((8, 8, 1), name="image")
+
+
+def _classifier(image, x) -> keras.Model:
+    return keras.Model(image, layers.Dense(10, activation="softmax", name="digit")(layers.Flatten(name="flat")(x)))
+
+
+def _conv_bn_relu() -> keras.Model:
+    image = _image()
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="conv")(image)
+    # Momentum 0.9: with a dozen steps an epoch the default 0.99 would leave the statistics at their start.
+    x = layers.BatchNormalization(momentum=0.9, name="norm")(x)
+    return _classifier(image, layers.MaxPooling2D(name="pool")(layers.ReLU(name="relu")(x)))
+
+
+def _depthwise() -> keras.Model:
+    image = _image()
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="conv")(image)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depth")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="norm")(x)
+    x = layers.Activation("relu", name="relu")(x)
+    return _classifier(image, layers.Conv2D(8, 1, activation="relu", name="point")(x))
+
+
+def _residual() -> keras.Model:
+    image = _image()
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="conv")(image)
+    y = layers.Conv2D(8, 3, padding="same", name="branch")(x)
+    return _classifier(image, layers.ReLU(name="relu")(layers.Add(name="add")([x, y])))
+
+
+def _dense() -> keras.Model:
+    return keras.Sequential(
+        [
+            _image(),
+            layers.Flatten(name="flat"),
+            layers.Dense(16, activation="relu", name="hidden"),
+            layers.Dense(10, activation="softmax", name="digit"),
+        ]
+    )
+
+
+def _shared() -> keras.Model:
+    image = _image()
+    conv = layers.Conv2D(8, 3, padding="same", activation="relu", name="conv")
+    tied = layers.Conv2D(8, 3, padding="same", activation="relu", name="tied")
+    return _classifier(image, tied(tied(conv(image))))
+
+
+BUILDERS: dict[str, Build] = {
+    "conv_bn_relu": _conv_bn_relu,
+    "depthwise": _depthwise,
+    "residual": _residual,
+    "dense": _dense,
+    "shared": _shared,
+}
+
+
+@pytest.fixture(scope="session")
+def images() -> tuple[np.ndarray, np.ndarray]:
+    pixels, labels = load_digits(return_X_y=True)
+    return (pixels / 16).astype(np.float32).reshape(-1, 8, 8, 1), labels.astype(np.int64)
+
+
+def split_of(images: tuple[np.ndarray, np.ndarray], begin: int, end: int, name: str = "image") -> Split:
+    return Split.from_arrays({name: images[0][begin:end]}, images[1][begin:end])
+
+
+@pytest.fixture(scope="session")
+def data(images) -> TrainingData:
+    return TrainingData(split_of(images, 0, 400), split_of(images, 400, 600), "multiclass", seed=1)
+
+
+@pytest.fixture(scope="session")
+def test_split(images) -> Split:
+    return split_of(images, 600, 1600)
+
+
+@pytest.fixture
+def build() -> Callable[[str], keras.Model]:
+    """Untrained models by architecture, always with the same weights."""
+
+    def build_one(name: str) -> keras.Model:
+        seed_everything(1)
+        return BUILDERS[name]()
+
+    return build_one
+
+
+@pytest.fixture(scope="session")
+def trained(data) -> keras.Model:
+    """The convolutional model, trained to about 90 %; tests that change a model take a copy."""
+    seed_everything(1)
+    model = _conv_bn_relu()
+    training.train(model, data, TrainSettings(epochs=6, batch_size=32, learning_rate=5e-3))
+    return model
+
+
+@pytest.fixture(scope="session")
+def copy_of() -> Callable[[keras.Model], keras.Model]:
+    return keras_models.copy

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import tf_keras as keras
+
+from compression import keras_models
+from compression.audit import audit
+from compression.errors import CompressionError
+from compression.qat import QatLayers, is_quantization_aware, plan_layers, quantization_aware
+from compression.quantize import convert
+from compression.settings import QatSettings, QuantizeSettings
+
+layers = keras.layers
+REFUSE = QatSettings(epochs=1)
+FLOAT = QatSettings(epochs=1, unsupported_layers="float")
+
+
+def _images(*stack: keras.layers.Layer) -> keras.Model:
+    x = image = keras.Input((8, 8, 1), name="image")
+    for layer in stack:
+        x = layer(x)
+    return keras.Model(image, layers.Dense(10, activation="softmax", name="digit")(layers.Flatten(name="flat")(x)))
+
+
+def _two_consumers() -> keras.Model:
+    image = keras.Input((8, 8, 1), name="image")
+    conv = layers.Conv2D(4, 3, name="conv")(image)
+    x = layers.Add(name="add")([conv, layers.BatchNormalization(name="norm")(conv)])
+    return keras.Model(image, layers.Dense(10, name="digit")(layers.Flatten(name="flat")(x)))
+
+
+@pytest.mark.parametrize("architecture", ["conv_bn_relu", "depthwise", "residual", "dense"])
+def test_supported_architectures_are_quantized_throughout(architecture, build):
+    model = build(architecture)
+    names = tuple(layer.name for layer in model.layers if not isinstance(layer, layers.InputLayer))
+    assert plan_layers(model, REFUSE) == QatLayers(names, ())
+    assert plan_layers(model, REFUSE, preserve_sparsity=True) == QatLayers(names, ())
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: _images(layers.BatchNormalization(name="norm")), r"norm \(BatchNormalization: folds only into"),
+        (
+            lambda: _images(
+                layers.Conv2D(4, 3, activation="relu", name="conv"), layers.BatchNormalization(name="norm")
+            ),
+            r"norm \(BatchNormalization: conv before it has an activation",
+        ),
+        (
+            lambda: _images(layers.Conv2DTranspose(4, 3, name="up"), layers.BatchNormalization(name="norm")),
+            r"norm \(BatchNormalization: folds only into",
+        ),
+        (_two_consumers, r"norm \(BatchNormalization: conv before it feeds other layers too"),
+        (lambda: _images(layers.PReLU(name="bend")), r"bend \(PReLU: not supported by tfmot"),
+        (lambda: _images(layers.Conv2D(4, 3, activation="elu", name="conv")), r"conv \(Conv2D: activation elu"),
+        (lambda: _images(layers.Activation("elu", name="bend")), r"bend \(Activation: activation elu"),
+    ],
+)
+def test_unsupported_layers_are_named_with_class_reason_and_remedy(model, message):
+    with pytest.raises(CompressionError, match=message + r".*set `unsupported_layers: float`"):
+        plan_layers(model(), REFUSE)
+
+
+def test_all_unsupported_layers_are_named_at_once():
+    model = _images(layers.PReLU(name="bend"), layers.BatchNormalization(name="norm"))
+    with pytest.raises(CompressionError, match=r"bend \(PReLU.*; norm \(Batch"):
+        plan_layers(model, REFUSE)
+    assert plan_layers(model, FLOAT) == QatLayers(("flat", "digit"), ("bend", "norm"))
+
+
+def test_layers_whose_zeros_would_not_survive_are_unsupported_after_pruning_only():
+    model = _images(layers.Conv2DTranspose(4, 3, name="up"))
+    assert plan_layers(model, REFUSE).left_float == ()
+    with pytest.raises(CompressionError, match=r"up \(Conv2DTranspose: its zeros would not survive\)"):
+        plan_layers(model, REFUSE, preserve_sparsity=True)
+
+
+def test_skipping_a_convolution_takes_its_normalization_along(build):
+    plan = plan_layers(build("conv_bn_relu"), QatSettings(skip=("conv",)))
+    assert plan == QatLayers(("relu", "pool", "flat", "digit"), ("conv", "norm"))
+
+
+def test_tied_layers_are_refused_by_name(build):
+    with pytest.raises(CompressionError, match="called once, got tied called several times"):
+        plan_layers(build("shared"), REFUSE)
+
+
+def test_a_second_qat_is_refused(build, data):
+    aware = quantization_aware(build("dense"), data, REFUSE, preserve_sparsity=False)
+    assert is_quantization_aware(aware)
+    with pytest.raises(CompressionError, match="quantization-aware already"):
+        plan_layers(aware, REFUSE)
+
+
+@pytest.mark.parametrize("preserve_sparsity", [False, True])
+def test_layers_left_float_stay_float_in_the_file_and_the_rest_is_integer(data, preserve_sparsity):
+    model = _images(
+        layers.Conv2D(4, 3, activation="relu", name="before"),
+        layers.ELU(name="bend"),
+        layers.Conv2D(4, 3, activation="relu", name="after"),
+    )
+    aware = quantization_aware(model, data, FLOAT, preserve_sparsity=preserve_sparsity)
+    found = audit(convert(aware, QuantizeSettings(mode="int8"), data.train))
+    # The layer after the float one is an integer layer too: the float layer's output got a trained range.
+    assert [row.dtype for row in found.weights] == ["int8"] * 3
+    assert [name.split(":")[0] for name in found.float_operators] == ["ELU"]
+
+
+@pytest.mark.parametrize(("skip", "float_operator"), [("conv", "CONV_2D"), ("digit", "FULLY_CONNECTED")])
+def test_skipped_first_and_last_layers_keep_float_weights(data, build, skip, float_operator):
+    settings = QatSettings(epochs=1, skip=(skip,))
+    aware = quantization_aware(build("conv_bn_relu"), data, settings, preserve_sparsity=False)
+    found = audit(convert(aware, QuantizeSettings(mode="int8"), data.train))
+    assert {row.op: row.dtype == "float32" for row in found.weights}[float_operator]
+    assert found.float_operators[0].startswith(float_operator)
+    assert sorted(row.dtype for row in found.weights) == ["float32", "int8"]
+
+
+def test_separable_convolutions_are_quantized_and_keep_their_zeros(data):
+    model = _images(layers.SeparableConv2D(4, 3, name="sep"), layers.BatchNormalization(name="norm"))
+    kernel = model.get_layer("sep").pointwise_kernel
+    kernel.assign(np.where(np.arange(4) % 2, kernel.numpy(), 0))
+    aware = quantization_aware(model, data, REFUSE, preserve_sparsity=True)
+    found = audit(convert(aware, QuantizeSettings(mode="int8"), data.train))
+    assert found.float_operators == ()
+    assert {row.op: row.sparsity for row in found.weights}["CONV_2D"] >= 0.5
+
+
+def test_plain_qat_fills_a_pruned_kernel_again(build, data):
+    """The fault that `preserve_sparsity` guards against is real."""
+    model = build("dense")
+    weights = model.get_weights()
+    weights[0] *= (np.arange(64)[:, None] + np.arange(16)) % 2  # a checkerboard: no unit is dead
+    model.set_weights(weights)
+    assert np.mean(_kernel(quantization_aware(model, data, REFUSE, preserve_sparsity=False), "hidden") == 0) < 0.4
+    assert np.mean(_kernel(quantization_aware(model, data, REFUSE, preserve_sparsity=True), "hidden") == 0) == 0.5
+
+
+def _kernel(model: keras.Model, layer: str) -> np.ndarray:
+    return next(w.numpy() for w in model.get_layer(f"quant_{layer}").weights if "kernel:" in w.name)
+
+
+def test_freezing_reaches_batch_norm_inside_the_wrappers(build, data):
+    model = build("conv_bn_relu")
+    before = model.get_layer("norm").get_weights()
+    aware = quantization_aware(model, data, QatSettings(epochs=1, batch_norm="freeze"), preserve_sparsity=False)
+    for old, now in zip(before, aware.get_layer("quant_norm").layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def test_a_quantization_aware_model_survives_saving_and_loading(build, data, images, tmp_path):
+    aware = quantization_aware(build("conv_bn_relu"), data, REFUSE, preserve_sparsity=True)
+    keras_models.save(aware, tmp_path / "model")
+    loaded = keras_models.load(tmp_path / "model")
+    assert is_quantization_aware(loaded)
+    assert loaded.input_names == ["image"]
+    keras_models.check_model(loaded, task="multiclass", feature_names={"image"})
+    np.testing.assert_array_equal(loaded(images[0][:8]), aware(images[0][:8]))
