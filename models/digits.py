@@ -23,7 +23,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     x = image
     for block, width in enumerate((filters, 2 * filters), start=1):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv_{block}")(x)
-        x = keras.layers.BatchNormalization(name=f"norm_{block}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{block}")(x)
         x = keras.layers.ReLU(name=f"relu_{block}")(x)
         x = keras.layers.MaxPooling2D(name=f"pool_{block}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
