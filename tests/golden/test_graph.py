@@ -1,0 +1,132 @@
+"""The compiled graph of the shipped configuration, node by node. Golden files hold graphs, never floats."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from tfx.dsl.compiler.compiler import Compiler
+from tfx.orchestration import metadata
+
+from components.ingest_spec import IngestSpec, SourceFile, SplitShare
+from pipeline.config import load
+from pipeline.graph import BEAM_ARGS, build
+
+pytestmark = pytest.mark.golden
+
+ROOT = Path(__file__).resolve().parents[2]
+UPDATE = "UPDATE_GOLDEN=1 .venv/bin/python -m pytest tests/golden"
+
+
+def spec_for(config):
+    ranges = config.data.splits.ranges()
+    shares = tuple(
+        SplitShare(name, part.source or "", part.first, part.first + part.buckets, part.total)
+        for name, part in ranges.items()
+    )
+    return IngestSpec(
+        config.data.format, config.data.label, config.model.task, {}, shares, (SourceFile("data/a", "", 1, "0" * 64),)
+    )
+
+
+def build_graph(config):
+    connection = metadata.sqlite_metadata_connection_config(":memory:")
+    return build(config, spec_for(config), pipeline_root="root", registry="registry", metadata=connection)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load(ROOT / "configs" / "digits.yaml")
+
+
+@pytest.fixture(scope="module")
+def nodes(config):
+    return [node.pipeline_node for node in Compiler().compile(build_graph(config)).nodes]
+
+
+def plain(node):
+    inputs = {
+        key: sorted(f"{channel.producer_node_query.id}.{channel.output_key}" for channel in value.channels)
+        + (["(optional)"] if value.min_count == 0 else [])
+        for key, value in sorted(node.inputs.inputs.items())
+    }
+    parameters = {
+        key: hide(value.field_value.string_value or str(value.field_value.int_value))
+        for key, value in sorted(node.parameters.parameters.items())
+    }
+    return {
+        "id": node.node_info.id,
+        "type": node.node_info.type.name,
+        "inputs": inputs,
+        "after": sorted(node.upstream_nodes),
+        "outputs": {key: value.artifact_spec.type.name for key, value in sorted(node.outputs.outputs.items())},
+        "parameters": parameters,
+    }
+
+
+def hide(text):
+    """Hashes of code change with every edit; the test of the cache key looks at them."""
+    return re.sub(r"\b[0-9a-f]{64}\b", "<sha256>", text)
+
+
+def test_graph_is_the_golden_one(nodes):
+    path = Path(__file__).parent / "digits_graph.json"
+    got = json.dumps([plain(node) for node in nodes], indent=1) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(got)
+    assert got == path.read_text(), f"the graph changed; if that is meant: {UPDATE}"
+
+
+def test_node_ids_suit_argo(nodes):
+    for node in nodes:
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", node.node_info.id)
+
+
+def test_no_node_resolves_or_depends_on_a_condition(nodes):
+    for node in nodes:
+        assert "Resolver" not in node.node_info.type.name
+        assert not node.inputs.conditionals
+
+
+def test_only_the_gate_reads_the_eval_split(nodes):
+    by_id = {node.node_info.id: node for node in nodes}
+    trainer = by_id["trainer"].parameters.parameters
+    assert json.loads(trainer["train_args"].field_value.string_value)["splits"] == ["train"]
+    assert json.loads(trainer["eval_args"].field_value.string_value)["splits"] == ["validation"]
+    for node in nodes:
+        splits = node.parameters.parameters.get("example_splits")
+        if splits is not None:
+            assert node.node_info.id.startswith("gate-")
+            assert json.loads(splits.field_value.string_value) == ["eval"]
+
+
+def test_every_code_of_ours_is_in_the_cache_key(nodes):
+    """TFX's key sees neither dotted functions nor what they import."""
+    for node in nodes:
+        parameters = {key: value.field_value.string_value for key, value in node.parameters.parameters.items()}
+        if node.node_info.type.name.startswith("components."):
+            if "ImportSchema" not in node.node_info.type.name:
+                assert re.fullmatch(r"[0-9a-f]{64}", parameters["code_sha256"])
+        elif "custom_config" in parameters:
+            assert re.search(r'"code_sha256": "[0-9a-f]{64}"', parameters["custom_config"])
+        elif "eval_config" in parameters:
+            assert re.search(r'code_sha256\\*": \\*"[0-9a-f]{64}', parameters["eval_config"])
+
+
+def test_beam_is_told_its_runner():
+    assert BEAM_ARGS == ["--runner=FnApiRunner"]
+
+
+def test_graph_compiles_for_kubeflow(config, tmp_path):
+    """The same graph, offline; what a cluster needs beyond this is not done yet."""
+    from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
+
+    pipeline = build(config, spec_for(config), pipeline_root="s3://bucket/root", registry="/registry")
+    runner = kubeflow.KubeflowV2DagRunner(
+        kubeflow.KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True),
+        output_dir=str(tmp_path),
+        output_filename="digits.yaml",
+    )
+    runner.run(pipeline, write_out=True)
+    assert "schemaVersion: 2.1.0" in (tmp_path / "digits.yaml").read_text()
