@@ -1,0 +1,184 @@
+"""The main job on real digits: what is pushed, what is cached, what is the same twice."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+from compression.audit import audit
+from compression.predict import TFLitePredictor
+from registry import Registry
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+PRUNE = {"sparsity": 0.5, "epochs": 4, "batch_size": 16}
+VARIANTS = {
+    "int8": [{"quantize": {"mode": "int8"}}],
+    "pruned_int8": [{"prune": PRUNE}, {"quantize": {"mode": "int8"}}],
+    "pqat_io": [{"prune": PRUNE}, {"qat": {"epochs": 1}}, {"quantize": {"mode": "int8_io"}}],
+}
+TRAIN = {"epochs": 8, "batch_size": 16, "learning_rate": 0.004, "early_stopping_patience": 4}
+
+
+def states(finished):
+    return {node["id"]: node["status"] for node in finished.summary["nodes"]}
+
+
+def ran(finished):
+    """Nodes that were executed, but for those that never come from the cache."""
+    return {node_id for node_id, state in states(finished).items() if state == "complete"} - {"edge-pusher", "summary"}
+
+
+def variant(finished, name):
+    return next(v for v in finished.summary["variants"] if v["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, digits) -> Path:
+    folder = tmp_path_factory.mktemp("pipeline")
+    shutil.copytree(digits, folder / "digits")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(folder, make_config) -> Path:
+    return make_config(
+        folder, data={"path": str(folder / "digits")}, variants=VARIANTS, train=TRAIN, gate={"min_value": 0.8}
+    )
+
+
+@pytest.fixture(scope="module")
+def first(config, run_here):
+    return run_here(config)
+
+
+def eval_examples(workspace: Path) -> Iterator[tuple[np.ndarray, int]]:
+    """The eval split as ingest wrote it, preprocessed by hand."""
+    (path,) = (workspace / "artifacts" / "ingest").glob("examples/*/Split-eval/*")
+    for record in tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        image = np.array(feature["image"].int64_list.value, np.float32).reshape(8, 8, 1) / 16
+        yield image, feature["label"].int64_list.value[0]
+
+
+def test_pushes_the_smallest_that_passed(first):
+    summary = first.summary
+    assert (summary["status"], summary["exit_code"], first.failures) == ("pushed", 0, [])
+    passed = [v for v in summary["variants"] if v["status"] == "passed"]
+    assert len(passed) >= 2
+    assert summary["selected"] == min(passed, key=lambda v: v["gzip_bytes"])["name"]
+    jsonschema.validate(summary, json.loads((ROOT / "pipeline" / "summary_schema.json").read_text()))
+    assert json.loads(first.summary_path.read_text()) == summary
+
+
+def test_records_are_split_and_none_is_lost(first):
+    assert sum(first.summary["n_examples"].values()) == len(load_digits().target)
+
+
+def test_gate_value_is_what_the_pushed_file_answers(first, folder):
+    """The accuracy in the summary, counted once more by hand on the pushed file."""
+    summary = first.summary
+    images, labels = zip(*eval_examples(folder / "workspace"), strict=True)
+    model = Path(summary["pushed"]["path"]) / "model.tflite"
+    answers = TFLitePredictor(model).predict({"image": np.stack(images)}).argmax(axis=1)
+    assert variant(first, summary["selected"])["value"] == pytest.approx(np.mean(answers == labels), abs=1e-6)
+    assert summary["n_examples"]["eval"] == len(labels)
+
+
+def test_shared_prefix_is_pruned_once(first):
+    prunes = [node_id for node_id in states(first) if node_id.startswith("prune-")]
+    assert len(prunes) == 1
+    for name in ("pruned_int8", "pqat_io"):
+        assert variant(first, name)["sparsity"] == pytest.approx(0.5, abs=0.02)
+        assert variant(first, name)["gzip_bytes"] < variant(first, "int8")["gzip_bytes"]
+
+
+def test_integer_inputs_and_outputs_reach_the_file(first):
+    io = variant(first, "pqat_io")["audit"]
+    assert (io["input_dtypes"], io["output_dtypes"], io["float_operators"]) == (["int8"], ["int8"], [])
+
+
+def test_registry_holds_what_the_summary_says(first, folder):
+    pushed, current = first.summary["pushed"], Registry(folder / "workspace" / "registry").current()
+    assert (pushed["version"], pushed["sha256"]) == (current.version, current.sha256)
+    chosen = variant(first, first.summary["selected"])
+    assert current.manifest["gate"]["candidate"] == chosen["value"]
+    assert current.manifest["run_id"] == first.summary["run_id"]
+    assert audit(current.model_file.read_bytes()).gzip_bytes == chosen["gzip_bytes"] == current.manifest["gzip_bytes"]
+
+
+def test_libraries_speak_to_the_log_alone(first):
+    assert "tensorflow" in first.log.read_text().lower()
+
+
+def test_unchanged_run_comes_from_the_cache(first, config, run_here):
+    second = run_here(config)
+    assert ran(second) == set()
+    assert second.summary["pushed"] == first.summary["pushed"]
+    values = [(v["name"], v["status"], v["value"]) for v in first.summary["variants"]]
+    assert values == [(v["name"], v["status"], v["value"]) for v in second.summary["variants"]]
+
+
+def test_changed_variant_re_runs_its_own_nodes_alone(first, folder, make_config, run_here):
+    changed = VARIANTS | {"pqat_io": [*VARIANTS["pqat_io"][:2], {"quantize": {"mode": "int8"}}]}
+    finished = run_here(
+        make_config(
+            folder, data={"path": str(folder / "digits")}, variants=changed, train=TRAIN, gate={"min_value": 0.8}
+        )
+    )
+    assert ran(finished) == {"quantize-pqat-io", "gate-pqat-io", "selector"}
+
+
+def test_data_replaced_in_place_is_read_again(first, folder, config, run_here):
+    """Same name, same size, same time stamp: only the content differs."""
+    path = next(p for p in sorted((folder / "digits").iterdir()) if not p.name.startswith("_"))
+    before = path.stat()
+    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in reversed(records):
+            writer.write(record)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    finished = run_here(config, end="ingest")
+    assert states(finished)["ingest"] == "complete"
+
+
+def test_same_seed_same_bytes(first, folder, make_config, run_here, tmp_path, digits):
+    """A clean workspace elsewhere: every variant's file is the same byte for byte."""
+    finished = run_here(
+        make_config(tmp_path, data={"path": str(digits)}, variants=VARIANTS, train=TRAIN, gate={"min_value": 0.8})
+    )
+    assert ran(finished) >= {"ingest", "trainer", "quantize-pqat-io"}
+
+    def files(workspace):
+        return {
+            path.parts[len(workspace.parts) + 1]: path.read_bytes()
+            for path in sorted(workspace.glob("artifacts/*/compressed/*/Format-Serving/tflite"))
+        }
+
+    ours, theirs = files(folder / "workspace"), files(tmp_path / "workspace")
+    for node in ("baseline", "quantize-int8", "quantize-pruned-int8"):
+        assert ours[node] == theirs[node]
+    pushed = Path(finished.summary["pushed"]["path"]) / "model.tflite"
+    assert pushed.read_bytes() == (Path(first.summary["pushed"]["path"]) / "model.tflite").read_bytes()
+
+
+def test_steps_never_touch_the_eval_split(make_config, run_here, tmp_path):
+    """Everything up to the conversions succeeds although the eval files are gone."""
+    config = make_config(tmp_path, variants={"pqat_io": VARIANTS["pqat_io"]})
+    run_here(config, end="transform")
+    removed = list((tmp_path / "workspace" / "artifacts").glob("*/*/*/Split-eval/*.gz"))
+    assert {path.relative_to(tmp_path).parts[2] for path in removed} == {"ingest", "transform"}
+    for path in removed:
+        path.unlink()
+    finished = run_here(config, end="quantize-pqat-io")
+    assert ran(finished) > {"trainer", "quantize-pqat-io"}
+    assert "failed" not in states(finished).values()
