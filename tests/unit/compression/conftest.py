@@ -10,7 +10,8 @@ from sklearn.datasets import load_digits
 from compression import keras_models, training
 from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
-from compression.settings import TrainSettings
+from compression.qat import quantization_aware
+from compression.settings import QatSettings, TrainSettings
 
 layers = keras.layers
 Build = Callable[[], keras.Model]
@@ -113,6 +114,13 @@ def trained(data) -> keras.Model:
     model = _conv_bn_relu()
     training.train(model, data, TrainSettings(epochs=6, batch_size=32, learning_rate=5e-3))
     return model
+
+
+@pytest.fixture(scope="session")
+def aware(data) -> keras.Model:
+    """The dense model after quantization-aware training; no test changes it."""
+    seed_everything(1)
+    return quantization_aware(_dense(), data, QatSettings(epochs=1), preserve_sparsity=False)
 
 
 @pytest.fixture(scope="session")

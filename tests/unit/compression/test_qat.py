@@ -85,8 +85,7 @@ def test_tied_layers_are_refused_by_name(build):
         plan_layers(build("shared"), REFUSE)
 
 
-def test_a_second_qat_is_refused(build, data):
-    aware = quantization_aware(build("dense"), data, REFUSE, preserve_sparsity=False)
+def test_a_second_qat_is_refused(aware):
     assert is_quantization_aware(aware)
     with pytest.raises(CompressionError, match="quantization-aware already"):
         plan_layers(aware, REFUSE)

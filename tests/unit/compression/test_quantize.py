@@ -14,9 +14,8 @@ from compression import keras_models
 from compression.data import Split
 from compression.errors import CompressionError
 from compression.predict import TFLitePredictor
-from compression.qat import quantization_aware
 from compression.quantize import convert, max_abs_error
-from compression.settings import QatSettings, QuantizeSettings
+from compression.settings import QuantizeSettings
 
 layers = keras.layers
 
@@ -50,14 +49,12 @@ def other_process(trained, images, tmp_path_factory) -> Iterator[subprocess.Pope
 
 
 @pytest.mark.parametrize("mode", ["float32", "float16", "dynamic", "int16x8"])
-def test_trained_ranges_are_for_int8_alone(mode, build, data):
-    aware = quantization_aware(build("dense"), data, QatSettings(epochs=1), preserve_sparsity=False)
+def test_trained_ranges_are_for_int8_alone(mode, aware, data):
     with pytest.raises(CompressionError, match=f"must be int8 or int8_io, got {mode}"):
         convert(aware, QuantizeSettings(mode=mode), data.train)
 
 
-def test_trained_ranges_are_used_and_not_the_calibration_data(build, data, images):
-    aware = quantization_aware(build("dense"), data, QatSettings(epochs=1), preserve_sparsity=False)
+def test_trained_ranges_are_used_and_not_the_calibration_data(aware, images):
     # Pixels of the train split reach 1; calibration on tenfold pixels would give a step of 10 / 255.
     bright = Split.from_arrays({"image": 10 * images[0][:50]}, images[1][:50])
     predictor = TFLitePredictor(convert(aware, QuantizeSettings(mode="int8_io"), bright))
