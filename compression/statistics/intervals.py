@@ -1,0 +1,96 @@
+"""Bounds from bootstrap replicates."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+
+from compression.statistics.bootstrap import METRIC_SUMS, MIN_EXAMPLES, Replicates
+from compression.statistics.bounds import Bounds, normal_quantile, unseen_share
+
+Interval = Literal["percentile", "basic", "bias_corrected", "normal"]
+Floats = NDArray[np.float64]
+
+# Chosen by simulation; docs/gate-statistics.md says why.
+DEFAULT_INTERVAL: Interval = "normal"
+# With more undefined replicates than this the sample is at the edge of what the metric is defined for.
+_MOST_UNDEFINED = 0.05
+
+
+def bootstrap_interval(
+    value: Floats, replicates: Floats, confidence: float, kind: Interval = DEFAULT_INTERVAL
+) -> tuple[Floats, Floats]:
+    """Lower and upper bound, each one-sided at `confidence`; undefined replicates are left out.
+
+    Args:
+        value: On the sample, `[k]`.
+        replicates: `[k, replicates]`.
+        confidence: One-sided, in (0.5, 1).
+        kind: `percentile`: quantiles of the replicates; `basic`: reflected about the value; `bias_corrected`: quantiles
+            shifted by the replicates' median bias (Efron 1981); `normal`: value and standard deviation of the
+            replicates.
+    """
+    if kind == "normal":
+        reach = normal_quantile(confidence) * np.nanstd(replicates, axis=-1)
+        return value - reach, value + reach
+    if kind == "bias_corrected":
+        return _bias_corrected(value, replicates, confidence)
+    low, high = np.nanquantile(replicates, [1 - confidence, confidence], axis=-1)
+    return (low, high) if kind == "percentile" else (2 * value - high, 2 * value - low)
+
+
+def _bias_corrected(value: Floats, replicates: Floats, confidence: float) -> tuple[Floats, Floats]:
+    below = np.mean(replicates < value[..., None], axis=-1) + np.mean(replicates == value[..., None], axis=-1) / 2
+    size = replicates.shape[-1]
+    shift = 2 * ndtri(np.clip(below, 0.5 / size, 1 - 0.5 / size))
+    ordered, z = np.sort(replicates, axis=-1), normal_quantile(confidence)
+    places = [np.clip(ndtr(shift + sign * z) * size, 0, size - 1).astype(np.int64) for sign in (-1, 1)]
+    low, high = (np.take_along_axis(ordered, place[..., None], -1)[..., 0] for place in places)
+    return low, high
+
+
+def drop_bounds(
+    found: Replicates, confidence: float, *, candidate: int = 1, baseline: int = 0, percent: bool = False
+) -> Bounds:
+    """The drop from one model to another with one-sided bounds.
+
+    For metrics in [0, 1] the upper bound is at least the share of a kind of example that the sample can have missed
+    altogether (`unseen_share`): replicates of a sample in which no answer differs have no spread.
+
+    Args:
+        found: From `bootstrap.result`.
+        confidence: One-sided, in (0.5, 1).
+        candidate: Which model may have lost.
+        baseline: Against which one.
+        percent: In percent of the baseline's value, whose own uncertainty is then part of the bounds.
+    """
+    sign = 1.0 if METRIC_SUMS[found.metric].higher_is_better else -1.0
+    lost = sign * (found.values[baseline] - found.values[candidate])
+    losts = sign * (found.replicates[baseline] - found.replicates[candidate])
+    floor = unseen_share(found.relevant, confidence) if METRIC_SUMS[found.metric].bounded else -np.inf
+    if percent:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lost, losts = 100 * lost / found.values[baseline], 100 * losts / found.replicates[baseline]
+            floor = 100 * floor / found.values[baseline]
+    invalid = int(found.invalid[[baseline, candidate]].sum())
+    lower, upper = _bounds(found, lost, losts, confidence)
+    return Bounds(float(lost), lower, max(upper, float(floor)), confidence, found.relevant, invalid)
+
+
+def value_bounds(found: Replicates, confidence: float, *, model: int = 1) -> Bounds:
+    """A model's own value with one-sided bounds; for metrics in [0, 1] the lower one allows for what was not seen."""
+    value = found.values[model]
+    lower, upper = _bounds(found, value, found.replicates[model], confidence)
+    if METRIC_SUMS[found.metric].bounded:
+        lower = min(lower, 1 - unseen_share(found.relevant, confidence))
+    return Bounds(float(value), lower, upper, confidence, found.relevant, int(found.invalid[model]))
+
+
+def _bounds(found: Replicates, value: float, replicates: Floats, confidence: float) -> tuple[float, float]:
+    undefined = float(np.mean(~np.isfinite(replicates)))
+    if found.relevant < MIN_EXAMPLES or not np.isfinite(value) or undefined > _MOST_UNDEFINED:
+        return -np.inf, np.inf
+    defined = np.where(np.isfinite(replicates), replicates, np.nan)
+    low, high = bootstrap_interval(np.asarray([value]), defined[None], confidence)
+    return float(low[0]), float(high[0])
