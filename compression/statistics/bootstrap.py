@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from compression.statistics import auc
-from compression.statistics.weights import Ids, poisson_weights
+from compression.statistics.weights import Ids, mix, poisson_weights
 
 Floats = NDArray[np.float64]
 
 REPLICATES = 1000
-# Below so few examples no bootstrap bound is trusted (docs/gate-statistics.md).
-MIN_EXAMPLES = 50
 # Weights of one block (examples x replicates) stay within a processor's second-level cache.
 _BLOCK_WEIGHTS = 1 << 19
 
@@ -195,6 +193,8 @@ class Replicates:
         invalid: Predictions that are not finite, `[models]`.
         values: On the sample, `[models]`, the baseline first; NaN where undefined.
         replicates: `[models, replicates]`.
+        sums: What they follow from, `[parts, models, 1 + replicates]`; the sample is column 0.
+        seed: Of the weights.
     """
 
     metric: str
@@ -203,6 +203,8 @@ class Replicates:
     invalid: NDArray[np.int64]
     values: Floats
     replicates: Floats
+    sums: Floats
+    seed: int
 
 
 def result(accumulator: Accumulator) -> Replicates:
@@ -211,4 +213,35 @@ def result(accumulator: Accumulator) -> Replicates:
     sums = np.asarray(accumulator.sums, np.float64)
     values = row.value(sums)
     relevant = int(row.relevant(sums[:, :, 0]))
-    return Replicates(accumulator.metric, accumulator.n, relevant, accumulator.invalid, values[:, 0], values[:, 1:])
+    return Replicates(
+        metric=accumulator.metric,
+        n=accumulator.n,
+        relevant=relevant,
+        invalid=accumulator.invalid,
+        values=values[:, 0],
+        replicates=values[:, 1:],
+        sums=sums,
+        seed=accumulator.seed,
+    )
+
+
+# Label, baseline's and candidate's answer: the four ways in which two models can differ.
+_DIFFERENCES = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+_DIFFERENCE_IDS = mix(np.arange(1, 5, dtype=np.uint64))
+
+
+def pair_values(found: Replicates, baseline: int, candidate: int) -> Floats:
+    """Values of two models `[2, 1 + replicates]`, as a basis for bounds of their difference.
+
+    For precision, recall, f1 and accuracy one example of every way to differ is added, of weight 1 in the sample and
+    Poisson in the replicates: where few answers differ, resampling them alone shows far too little spread. For recall
+    and normal bounds this is the interval of Bonett and Price (Journal of Educational and Behavioral Statistics 37
+    (2012), 479-488).
+    """
+    row = METRIC_SUMS[found.metric]
+    sums = found.sums[:, [baseline, candidate]]
+    if row.parts is not None and row.bounded:
+        weights = np.ones((len(_DIFFERENCES), sums.shape[2]))
+        weights[:, 1:] = poisson_weights(_DIFFERENCE_IDS, sums.shape[2] - 1, found.seed)
+        sums = sums + row.parts(_DIFFERENCES[:, 0], _DIFFERENCES[:, 1:].T) @ weights
+    return row.value(sums)

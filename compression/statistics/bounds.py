@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from statistics import NormalDist
 
+# Below so few examples no bootstrap bound is trusted (docs/gate-statistics.md).
+MIN_EXAMPLES = 50
+
 
 @dataclass(frozen=True)
 class Bounds:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from compression.statistics.bounds import Bounds
+from compression.statistics.bounds import MIN_EXAMPLES, Bounds
 
 State = Literal["passed", "blocked", "not_enough_data"]
 Rule = Literal["max_drop", "max_drop_percent", "min_value", "max_value"]
@@ -82,8 +82,10 @@ def needed_examples(bounds: Bounds, limit: float, *, smaller_is_better: bool = T
     """
     room = limit - bounds.estimate if smaller_is_better else bounds.estimate - limit
     reach = bounds.upper - bounds.estimate if smaller_is_better else bounds.estimate - bounds.lower
-    if not room > 0 or not math.isfinite(reach) or not bounds.examples:
+    if not room > 0 or not bounds.examples:
         return None
+    if not math.isfinite(reach):
+        return MIN_EXAMPLES if bounds.examples < MIN_EXAMPLES else None
     needed = bounds.examples * max(1.0, reach / room) ** 2
     return math.ceil(needed) if needed <= _MOST_EXAMPLES else None
 

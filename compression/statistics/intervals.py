@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
 
-from compression.statistics.bootstrap import METRIC_SUMS, MIN_EXAMPLES, Replicates
-from compression.statistics.bounds import Bounds, normal_quantile, unseen_share
+from compression.statistics.bootstrap import METRIC_SUMS, Replicates, pair_values
+from compression.statistics.bounds import MIN_EXAMPLES, Bounds, normal_quantile, unseen_share
 
 Interval = Literal["percentile", "basic", "bias_corrected", "normal"]
 Floats = NDArray[np.float64]
@@ -66,31 +66,33 @@ def drop_bounds(
         percent: In percent of the baseline's value, whose own uncertainty is then part of the bounds.
     """
     sign = 1.0 if METRIC_SUMS[found.metric].higher_is_better else -1.0
-    lost = sign * (found.values[baseline] - found.values[candidate])
-    losts = sign * (found.replicates[baseline] - found.replicates[candidate])
+    pair = pair_values(found, baseline, candidate)
+    lost, losts = sign * (found.values[baseline] - found.values[candidate]), sign * (pair[0] - pair[1])
     floor = unseen_share(found.relevant, confidence) if METRIC_SUMS[found.metric].bounded else -np.inf
     if percent:
         with np.errstate(divide="ignore", invalid="ignore"):
-            lost, losts = 100 * lost / found.values[baseline], 100 * losts / found.replicates[baseline]
+            lost, losts = 100 * lost / found.values[baseline], 100 * losts / pair[0]
             floor = 100 * floor / found.values[baseline]
     invalid = int(found.invalid[[baseline, candidate]].sum())
-    lower, upper = _bounds(found, lost, losts, confidence)
+    lower, upper = _bounds(found, losts, confidence)
     return Bounds(float(lost), lower, max(upper, float(floor)), confidence, found.relevant, invalid)
 
 
 def value_bounds(found: Replicates, confidence: float, *, model: int = 1) -> Bounds:
     """A model's own value with one-sided bounds; for metrics in [0, 1] the lower one allows for what was not seen."""
-    value = found.values[model]
-    lower, upper = _bounds(found, value, found.replicates[model], confidence)
-    if METRIC_SUMS[found.metric].bounded:
+    value = float(found.values[model])
+    row = METRIC_SUMS[found.metric]
+    lower, upper = _bounds(found, row.value(found.sums[:, [model]])[0], confidence)
+    if row.bounded:
         lower = min(lower, 1 - unseen_share(found.relevant, confidence))
-    return Bounds(float(value), lower, upper, confidence, found.relevant, int(found.invalid[model]))
+    return Bounds(value, lower, upper, confidence, found.relevant, int(found.invalid[model]))
 
 
-def _bounds(found: Replicates, value: float, replicates: Floats, confidence: float) -> tuple[float, float]:
-    undefined = float(np.mean(~np.isfinite(replicates)))
-    if found.relevant < MIN_EXAMPLES or not np.isfinite(value) or undefined > _MOST_UNDEFINED:
+def _bounds(found: Replicates, values: Floats, confidence: float) -> tuple[float, float]:
+    """Bounds from the sample's value, first, and the replicates'; infinite where nothing can be said."""
+    undefined = float(np.mean(~np.isfinite(values[1:])))
+    if found.relevant < MIN_EXAMPLES or not np.isfinite(values[0]) or undefined > _MOST_UNDEFINED:
         return -np.inf, np.inf
-    defined = np.where(np.isfinite(replicates), replicates, np.nan)
-    low, high = bootstrap_interval(np.asarray([value]), defined[None], confidence)
+    defined = np.where(np.isfinite(values[1:]), values[1:], np.nan)
+    low, high = bootstrap_interval(values[:1], defined[None], confidence)
     return float(low[0]), float(high[0])

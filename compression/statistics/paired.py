@@ -82,8 +82,10 @@ def right_answers(
     """
     truth = np.asarray(label).reshape(-1)
     table = np.asarray(prediction).reshape(len(truth), -1)
-    finite: NDArray[np.bool_] = np.isfinite(table).all(axis=1)
-    answer = np.argmax(table, axis=1) if task == "multiclass" else (table[:, 0] > 0.5).astype(np.int64)
+    finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(table), axis=1)
+    answer: NDArray[np.int64] = (
+        np.argmax(table, axis=1) if task == "multiclass" else (table[:, 0] > 0.5).astype(np.int64)
+    )
     right: NDArray[np.bool_] = np.logical_and(answer == truth, finite)
     return right, finite
 

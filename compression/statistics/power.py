@@ -3,8 +3,8 @@
 import math
 from bisect import bisect_left
 
-from compression.statistics.bootstrap import METRIC_SUMS, MIN_EXAMPLES
-from compression.statistics.bounds import normal_quantile
+from compression.statistics.bootstrap import METRIC_SUMS
+from compression.statistics.bounds import MIN_EXAMPLES, normal_quantile
 from compression.statistics.decision import per_variant_confidence
 from compression.statistics.exact import upper_bound as exact_upper_bound
 from compression.statistics.paired import EXACT_UP_TO, PairedCounts
