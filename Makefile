@@ -7,7 +7,7 @@ VENV = .venv/bin
 .PHONY: help setup setup-dev run test test-fast lint lock clean
 
 help: ## List the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
 
 setup: ## Install into .venv what the lock for this C library says
 	@$(SETUP)
@@ -30,6 +30,9 @@ lint: setup-dev ## Format, style, types and import layers
 	$(VENV)/ruff check .
 	$(VENV)/mypy
 	$(VENV)/lint-imports
+
+bench-%: setup ## A benchmark: predictor (QUICK=1 for the short form)
+	$(VENV)/python -m benchmarks.$*
 
 lock: setup-dev ## Compile every lock anew (UPGRADE=1 takes newer releases)
 	@$(VENV)/python scripts/lock.py $(if $(UPGRADE),--upgrade)

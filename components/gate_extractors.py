@@ -11,7 +11,6 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
-from compression.predict import TFLitePredictor
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.api import types
 from tensorflow_model_analysis.extractors import (
@@ -23,8 +22,10 @@ from tensorflow_model_analysis.extractors import (
     unbatch_extractor,
 )
 from tensorflow_model_analysis.proto import config_pb2
+from tfx_bsl.tfxio import tensor_adapter
 
 from components.gate_metric import PROOF_EXTRACT
+from compression.predict import TFLitePredictor
 
 _TFLITE_FILE = "tflite"
 
@@ -41,7 +42,7 @@ def custom_eval_shared_model(
 def custom_extractors(
     eval_shared_model: types.EvalSharedModel | list[types.EvalSharedModel],
     eval_config: config_pb2.EvalConfig,
-    tensor_adapter_config: Any,
+    tensor_adapter_config: tensor_adapter.TensorAdapterConfig | None,
 ) -> list[extractor.Extractor]:
     """TFMA's chain with our predictor in the middle."""
     models = eval_shared_model if isinstance(eval_shared_model, list) else [eval_shared_model]

@@ -116,9 +116,7 @@ class _ReadRecords(beam.DoFn):
         yield (split, int.from_bytes(digest[8:16], "big") % self._shards), (digest, canonical)
 
 
-def _write_shard(
-    keyed: tuple[tuple[str, int], Iterable[tuple[bytes, bytes]]], examples_uri: str, shards: int
-) -> None:
+def _write_shard(keyed: tuple[tuple[str, int], Iterable[tuple[bytes, bytes]]], examples_uri: str, shards: int) -> None:
     (split, shard), records = keyed
     folder = artifact_split_uri(examples_uri, split)
     fileio.makedirs(folder)

@@ -1,8 +1,5 @@
 """The compression steps as TFX components: load a model, call one method, save what it returns."""
 
-from compression.evaluate import evaluate
-from compression.predict import TFLitePredictor
-from compression.qat import plan_layers, quantization_aware
 from dataclasses import asdict
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -13,7 +10,10 @@ from components import model_artifact
 from components.transformed_data import training_data
 from compression import audit, quantize
 from compression.determinism import seed_everything
+from compression.evaluate import evaluate
+from compression.predict import TFLitePredictor
 from compression.prune import prune
+from compression.qat import plan_layers, quantization_aware
 from compression.settings import PruneSettings, QatSettings, QuantizeSettings
 
 _EQUIVALENCE_EXAMPLES = 256
@@ -60,8 +60,8 @@ def Qat(  # noqa: N802
     float_model = model_artifact.load_keras(model)
     data = training_data(examples, transform_graph, float_model, label=label, task=task, seed=seed)
     qat_settings = QatSettings.model_validate_json(settings)
-    layers = plan_layers(float_model, qat_settings)
     preserve_sparsity = any(report["step"] == "prune" for report in before)
+    layers = plan_layers(float_model, qat_settings, preserve_sparsity=preserve_sparsity)
     aware = quantization_aware(float_model, data, qat_settings, preserve_sparsity=preserve_sparsity)
     report = {"step": "qat", "preserve_sparsity": preserve_sparsity, "left_float": list(layers.left_float)}
     model_artifact.save_keras(aware, compressed, [*before, report])

@@ -65,6 +65,8 @@ def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split) 
         if settings.mode in CALIBRATED_MODES and not aware:
             converter.representative_dataset = _representative(model, settings, calibration)
         tflite = _run(converter, settings.mode)
+    if settings.mode == "int8_io":
+        _check_integer_io(tflite)
     _check_outputs(model, tflite, settings.mode, calibration)
     return tflite
 
@@ -152,6 +154,17 @@ def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
             f"mode {mode} needs operators that TFLite has, but the converter said: {reason[:500]}; replace the layer, "
             "or choose another mode"
         ) from error
+
+
+def _check_integer_io(tflite: bytes) -> None:
+    """Holds the file to its promise: the converter keeps float where the first or last layer stayed float."""
+    predictor = TFLitePredictor(tflite)
+    floats = [info.name for info in (*predictor.inputs, *predictor.outputs) if info.dtype != "int8"]
+    if floats:
+        raise CompressionError(
+            f"an int8_io file must have int8 inputs and outputs, but {', '.join(floats)} stayed float, because a layer "
+            "beside it was left float; quantize that layer too, or choose mode int8"
+        )
 
 
 def _check_outputs(model: keras.Model, tflite: bytes, mode: str, split: Split) -> None:

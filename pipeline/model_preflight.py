@@ -1,11 +1,10 @@
 """What can be said about the model before any data is read: it builds, and every step can take it."""
 
-from compression.qat import plan_layers
-
 from components import model_module
 from components.errors import InputError
 from compression.errors import CompressionError
 from compression.prune import prunable_layers
+from compression.qat import plan_layers
 from compression.settings import PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -28,7 +27,7 @@ def check_model(config: Config, plan: Plan) -> None:
             if isinstance(step.settings, PruneSettings):
                 prunable_layers(model, step.settings.skip)
             elif isinstance(step.settings, QatSettings):
-                plan_layers(model, step.settings)
+                plan_layers(model, step.settings, preserve_sparsity="prune" in step.history)
         except CompressionError as error:
             faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {error}")
     if faults:

@@ -55,7 +55,7 @@ class NodeResult:
         return self.state in (State.COMPLETE, State.CACHED)
 
 
-class InputsMissing(Exception):  # noqa: N818 - states a fact, as MLMD does
+class InputsMissing(Exception):
     """TFX could not resolve the inputs of a node; it says why in the log alone."""
 
 

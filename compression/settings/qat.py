@@ -14,7 +14,11 @@ class QatSettings(FinetuneSettings):
     """
 
     learning_rate: float = Field(default=1e-4, gt=0.0, le=10.0, description="Adam's learning rate at the first step")
-    skip: LayerNames = Field(default=(), description="layers left float: names, or patterns such as `conv_*`")
+    skip: LayerNames = Field(
+        default=(),
+        description="layers trained in float: names, or patterns such as `conv_*`; between two quantized layers the "
+        "converter may still store one in int8, which the audit of the file shows",
+    )
     unsupported_layers: Literal["refuse", "float"] = Field(
         default="refuse",
         description="what to do with layers that quantization-aware training cannot take: `refuse` the run and name "

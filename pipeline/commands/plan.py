@@ -34,31 +34,31 @@ def execute(args: argparse.Namespace, console: Console) -> int:
 def graph(config: Config, plan: Plan) -> dict[str, Any]:
     """Nodes and edges as JSON values; the Trainer is the root."""
     nodes: list[dict[str, Any]] = [
-        {"id": "Trainer", "kind": "train", "label": "train", "variants": list(config.variants)}
+        {"id": "trainer", "kind": "train", "label": "train", "variants": list(config.variants)}
     ]
     edges: list[dict[str, str]] = []
     for node in plan.steps:
         users = list(node.variants)
         nodes.append({"id": node.id, "kind": node.kind, "label": describe(node), "variants": users})
-        edges.append({"from": node.parent or "Trainer", "to": node.id})
+        edges.append({"from": node.parent or "trainer", "to": node.id})
     for variant in plan.variants:
         label = describe(variant.steps[-1])
         nodes.append({"id": variant.quantize_id, "kind": "quantize", "label": label, "variants": [variant.name]})
         nodes.append({"id": variant.gate_id, "kind": "gate", "label": "gate", "variants": [variant.name]})
-        edges.append({"from": variant.parent or "Trainer", "to": variant.quantize_id})
+        edges.append({"from": variant.parent or "trainer", "to": variant.quantize_id})
         edges.append({"from": variant.quantize_id, "to": variant.gate_id})
     return {"name": config.name, "select": config.select, "nodes": nodes, "edges": edges}
 
 
 def mermaid(plan: Plan) -> str:
     """The tree as a mermaid flowchart."""
-    lines = ["flowchart LR", '  Trainer["train"]']
-    lines += [f'  {node.parent or "Trainer"} --> {node.id}["{describe(node)}"]' for node in plan.steps]
+    lines = ["flowchart LR", '  trainer["train"]']
+    lines += [f'  {node.parent or "trainer"} --> {node.id}["{describe(node)}"]' for node in plan.steps]
     for variant in plan.variants:
-        lines.append(f'  {variant.parent or "Trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
+        lines.append(f'  {variant.parent or "trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
         lines.append(f'  {variant.quantize_id} --> {variant.gate_id}{{"gate: {variant.name}"}}')
     lines += [f"  {variant.gate_id} --> selector" for variant in plan.variants]
-    return "\n".join([*lines, '  selector["select"] --> pusher["push"]'])
+    return "\n".join([*lines, '  selector["select"] --> edge-pusher["push"]'])
 
 
 def _tree(config: Config, plan: Plan) -> "Tree":

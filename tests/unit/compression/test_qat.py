@@ -113,6 +113,8 @@ def test_skipped_first_and_last_layers_keep_float_weights(data, build, skip, flo
     assert {row.op: row.dtype == "float32" for row in found.weights}[float_operator]
     assert found.float_operators[0].startswith(float_operator)
     assert sorted(row.dtype for row in found.weights) == ["float32", "int8"]
+    with pytest.raises(CompressionError, match=r"must have int8 inputs and outputs, but .* stayed float"):
+        convert(aware, QuantizeSettings(mode="int8_io"), data.train)
 
 
 def test_separable_convolutions_are_quantized_and_keep_their_zeros(data):

@@ -68,9 +68,9 @@ def test_cause_is_one_sentence(error, expected):
 
 def test_second_run_is_refused_and_told_by_whom(tmp_path):
     workspace = Workspace(tmp_path)
-    with workspace.locked("first"), pytest.raises(WorkspaceInUse, match=rf"run first \(process {os.getpid()}, since"):
-        with Workspace(tmp_path).locked("second"):
-            pass
+    by = rf"run first \(process {os.getpid()}, since"
+    with workspace.locked("first"), pytest.raises(WorkspaceInUse, match=by), Workspace(tmp_path).locked("second"):
+        pass
     assert not workspace.run_folder("second").exists()
     with workspace.locked("third"):
         pass
@@ -92,9 +92,9 @@ with Workspace(Path({str(tmp_path)!r})).locked("killed"):
 
 def test_workspace_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="must be a folder that can be written"):
-        with Workspace(tmp_path / "file").locked("run"):
-            pass
+    must = "must be a folder that can be written"
+    with pytest.raises(UserError, match=must), Workspace(tmp_path / "file").locked("run"):
+        pass
 
 
 def test_log_takes_what_children_and_c_code_print(tmp_path, capfd):

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -134,16 +135,21 @@ def test_validate(call, tmp_path):
     assert call("validate", DIGITS, "--quiet") == (0, "", "")
 
 
+def without_hash(text):
+    """Ids of steps change with every setting in the shipped file."""
+    return re.sub(r"-[0-9a-f]{8}\b", "-#", text)
+
+
 def test_plan_as_tree(call):
     code, out, _ = call("plan", DIGITS)
     assert code == 0
-    assert [line.rstrip() for line in out.splitlines()] == [
-        "train  models.digits, at most 20 epochs",
-        "├── prune 80%  prune-7bc63e9e  shared by 2 variants",
-        "│   ├── qat  qat-405721b0",
+    assert [without_hash(line.rstrip()) for line in out.splitlines()] == [
+        "train  models.digits, at most 30 epochs",
+        "├── prune 80%  prune-#  shared by 2 variants",
+        "│   ├── qat  qat-#",
         "│   │   └── quantize int8  quantize-pqat-int8 -> pqat_int8",
         "│   └── quantize int8  quantize-pruned-int8 -> pruned_int8",
-        "├── qat  qat-5cbff40a",
+        "├── qat  qat-#",
         "│   └── quantize int8  quantize-qat-int8 -> qat_int8",
         "├── quantize float16  quantize-float16 -> float16",
         "└── quantize int8  quantize-int8 -> int8",
@@ -152,8 +158,9 @@ def test_plan_as_tree(call):
 
 def test_plan_as_mermaid(call):
     _, out, _ = call("plan", DIGITS, "--format", "mermaid")
-    assert out.startswith('flowchart LR\n  Trainer["train"]\n  Trainer --> prune-7bc63e9e["prune 80%"]\n')
-    assert '  prune-7bc63e9e --> qat-405721b0["qat"]\n' in out
+    out = without_hash(out)
+    assert out.startswith('flowchart LR\n  trainer["train"]\n  trainer --> prune-#["prune 80%"]\n')
+    assert '  prune-# --> qat-#["qat"]\n' in out
 
 
 def test_plan_as_json(call):
@@ -163,9 +170,9 @@ def test_plan_as_json(call):
     assert len(ids) == len(set(ids)) == 1 + 3 + 2 * 5
     assert all(edge["from"] in ids and edge["to"] in ids for edge in graph["edges"])
     assert len(graph["edges"]) == len(ids) - 1  # a tree
-    shared = next(node for node in graph["nodes"] if node["id"] == "prune-7bc63e9e")
-    assert shared == {
-        "id": "prune-7bc63e9e",
+    (shared,) = (node for node in graph["nodes"] if node["kind"] == "prune")
+    assert shared | {"id": without_hash(shared["id"])} == {
+        "id": "prune-#",
         "kind": "prune",
         "label": "prune 80%",
         "variants": ["pruned_int8", "pqat_int8"],

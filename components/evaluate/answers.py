@@ -1,0 +1,231 @@
+"""A model's answers to every example of a split, computed once and read by every gate.
+
+Answers lie in chunks of rows, so that neither writing nor reading needs memory for a whole file, and a range of rows is
+found without reading the others. `answers.json` comes last: without it there are no answers.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from compression.statistics.weights import mix, unique_ids
+from tfx.dsl.component.experimental.annotations import BeamComponentParameter, InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import Examples, InferenceResult, Model, TransformGraph
+
+from components.errors import InputError
+from components.evaluate import files, models
+
+ANSWERS_FILE = "answers.json"
+
+CHUNK_ROWS = 1 << 16
+BATCH_SIZE = 512
+
+
+@dataclass(frozen=True)
+class AnsweredFile:
+    """One file of examples and where its answers lie.
+
+    Attributes:
+        name: Name of the file, without its folder.
+        sha256: Of the file's bytes.
+        records: Number of examples.
+        folder: Folder of the chunks, in the artifact.
+    """
+
+    name: str
+    sha256: str
+    records: int
+    folder: str
+
+
+@component(use_beam=True)
+def BaselineAnswers(  # noqa: N802 - a component is named like a class
+    examples: InputArtifact[Examples],
+    transform_graph: InputArtifact[TransformGraph],
+    model: InputArtifact[Model],
+    answers: OutputArtifact[InferenceResult],
+    split: Parameter[str],
+    code_sha256: Parameter[str],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Asks `model` (TFLite or SavedModel) for every example of `split`; `examples` are transformed ones.
+
+    Emits the predictions in file order, the ids that the bootstrap needs, and what proves which examples they belong to.
+    """
+    del code_sha256  # only makes a change of code known to the cache
+    paths = files.example_files(artifact_utils.get_split_uri([examples], split))
+    features = tft.TFTransformOutput(transform_graph.uri).transformed_feature_spec()
+    with beam_pipeline as pipeline:
+        _ = (
+            pipeline
+            | "Files" >> beam.Create(paths)
+            | "Answer" >> beam.ParDo(_AnswerFile(model.uri, features, answers.uri))
+            | "Gather" >> beam.combiners.ToList()
+            | "WriteIndex" >> beam.Map(_write_index, folder=answers.uri, model_uri=model.uri)
+        )
+
+
+class _AnswerFile(beam.DoFn):
+    """File of examples to an `AnsweredFile` whose chunks are written."""
+
+    def __init__(self, model_uri: str, features: Mapping[str, Any], folder: str) -> None:
+        self._model_uri = model_uri
+        self._features = features
+        self._folder = folder
+
+    def setup(self) -> None:
+        """Loads the model, once per worker."""
+        self._model = models.load(self._model_uri)
+
+    def process(self, path: str) -> Iterator[AnsweredFile]:
+        """Answers one file."""
+        name = PurePosixPath(path).name
+        numeric = {
+            key: spec
+            for key, spec in self._features.items()
+            if isinstance(spec, tf.io.FixedLenFeature) and spec.dtype != tf.string
+        }
+        files.wanted_columns(numeric, self._model.input_names)
+        writer = _ChunkWriter(f"{self._folder}/{name}")
+        for batch in files.batches(path, numeric, BATCH_SIZE):
+            writer.add(self._model.predict(batch.columns), digests(batch.columns))
+        yield AnsweredFile(name, files.sha256(path), writer.close(), name)
+
+
+def digests(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """64-bit digests of the examples' contents `[batch]`; equal examples have equal ones.
+
+    A sum of the words times random odd numbers (multilinear hashing), mixed: the quality that ids need, at the speed of
+    reading memory.
+    """
+    rows = [np.ascontiguousarray(columns[name]) for name in sorted(columns)]
+    flat = np.concatenate([row.reshape(len(row), -1).view(np.uint32) for row in rows], axis=1)
+    factors = mix(np.arange(1, flat.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    return mix(flat.astype(np.uint64) @ factors)
+
+
+class _ChunkWriter:
+    """Writes answers and digests, `CHUNK_ROWS` rows to a file."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._waiting_rows = 0
+        self._rows = 0
+        tf.io.gfile.makedirs(folder)
+
+    def add(self, predictions: np.ndarray, keys: np.ndarray) -> None:
+        self._waiting.append((predictions, keys))
+        self._waiting_rows += len(predictions)
+        while self._waiting_rows >= CHUNK_ROWS:
+            self._write(CHUNK_ROWS)
+
+    def close(self) -> int:
+        """Writes the rest; returns the number of all rows."""
+        if self._waiting_rows:
+            self._write(self._waiting_rows)
+        return self._rows
+
+    def _write(self, rows: int) -> None:
+        predictions, keys = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+        chunk = self._rows // CHUNK_ROWS
+        _save(_chunk_path(self._folder, "predictions", chunk), predictions[:rows])
+        _save(_chunk_path(self._folder, "ids", chunk), keys[:rows])
+        self._rows += rows
+        self._waiting_rows -= rows
+        self._waiting = [(predictions[rows:], keys[rows:])] if self._waiting_rows else []
+
+
+def _chunk_path(folder: str, kind: str, chunk: int) -> str:
+    return f"{folder}/{kind}-{chunk:05d}.npy"
+
+
+def _save(path: str, values: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    with tf.io.gfile.GFile(path, "wb") as stream:
+        stream.write(buffer.getvalue())
+
+
+def _load(path: str) -> np.ndarray:
+    with tf.io.gfile.GFile(path, "rb") as stream:
+        return np.load(io.BytesIO(stream.read()), allow_pickle=False)
+
+
+def _write_index(answered: Sequence[AnsweredFile], folder: str, model_uri: str) -> None:
+    ordered = sorted(answered, key=lambda file: file.name)
+    _make_ids(ordered, folder)
+    tf.io.gfile.makedirs(folder)
+    index = {"model_uri": model_uri, "chunk_rows": CHUNK_ROWS, "files": [asdict(file) for file in ordered]}
+    with tf.io.gfile.GFile(f"{folder}/{ANSWERS_FILE}", "w") as stream:
+        stream.write(json.dumps(index))
+
+
+def _make_ids(ordered: Sequence[AnsweredFile], folder: str) -> None:
+    """Digests to ids in place; repeats are told apart over the whole split, so this is not a worker's business."""
+    paths = [
+        _chunk_path(f"{folder}/{file.folder}", "ids", chunk)
+        for file in ordered
+        for chunk in range(-(-file.records // CHUNK_ROWS))
+    ]
+    keys = [_load(path) for path in paths]
+    if not keys:
+        return
+    ids = unique_ids(np.concatenate(keys))
+    for path, part in zip(paths, np.split(ids, np.cumsum([len(key) for key in keys])[:-1]), strict=True):
+        _save(path, part)
+
+
+def read_index(answers_uri: str) -> list[AnsweredFile]:
+    """The files that were answered, sorted by name."""
+    path = f"{answers_uri}/{ANSWERS_FILE}"
+    if not tf.io.gfile.exists(path):
+        raise InputError(f"answers must be complete, but {path} is missing; run the node that makes them again")
+    with tf.io.gfile.GFile(path) as stream:
+        index = json.load(stream)
+    if index["chunk_rows"] != CHUNK_ROWS:
+        raise InputError(f"answers must lie in chunks of {CHUNK_ROWS} rows, got {index['chunk_rows']}; make them anew")
+    return [AnsweredFile(**entry) for entry in index["files"]]
+
+
+class AnswerReader:
+    """Answers of one file, in row order."""
+
+    def __init__(self, answers_uri: str, file: AnsweredFile) -> None:
+        self._folder = f"{answers_uri}/{file.folder}"
+        self._chunk = -1
+        self._predictions = np.empty(0)
+        self._ids = np.empty(0)
+
+    def take(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions `[count, ...]` and ids `[count]` of the rows from `first` on; they must exist."""
+        parts = []
+        while count > 0:
+            start = first % CHUNK_ROWS
+            self._open(first // CHUNK_ROWS)
+            part = slice(start, start + count)
+            parts.append((self._predictions[part], self._ids[part]))
+            taken = len(parts[-1][1])
+            if not taken:
+                raise InputError(f"{self._folder} must hold {first + count} answers, got {first}; make them anew")
+            first, count = first + taken, count - taken
+        if len(parts) == 1:
+            return parts[0]
+        predictions, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return predictions, ids
+
+    def _open(self, chunk: int) -> None:
+        if chunk != self._chunk:
+            self._predictions, self._ids = (
+                _load(_chunk_path(self._folder, kind, chunk)) for kind in ("predictions", "ids")
+            )
+            self._chunk = chunk

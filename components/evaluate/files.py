@@ -1,0 +1,110 @@
+"""Files of transformed examples, read in whole batches and in row ranges."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from components.errors import InputError
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some consecutive examples of a file.
+
+    Attributes:
+        first: Row of the first of them in the file.
+        columns: Values `[batch, ...]` by name.
+        records: The serialized examples, a string tensor `[batch]`.
+    """
+
+    first: int
+    columns: Mapping[str, np.ndarray]
+    records: tf.Tensor
+
+    def __len__(self) -> int:
+        return int(self.records.shape[0])
+
+
+def example_files(split_uri: str) -> list[str]:
+    """Files of a split, in the order in which TFX's other components read them."""
+    return sorted(tf.io.gfile.glob(f"{split_uri}/*"))
+
+
+def sha256(path: str) -> str:
+    """Digest of a file's bytes: equal only for the same records in the same order."""
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as stream:
+        while block := stream.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def wanted_columns(features: Mapping[str, object], names: Sequence[str]) -> dict[str, object]:
+    """The part of a feature specification that is read.
+
+    Raises:
+        InputError: A name is not among the transformed features.
+    """
+    missing = [name for name in names if name not in features]
+    if missing:
+        raise InputError(
+            f"the transformed examples must hold {', '.join(missing)}, got {', '.join(sorted(features))}; "
+            "return them from preprocessing_fn (a raw column is passed through under its own name)"
+        )
+    return {name: features[name] for name in dict.fromkeys(names)}
+
+
+def batches(
+    path: str, columns: Mapping[str, object], batch_size: int, first: int = 0, count: int | None = None
+) -> Iterator[Batch]:
+    """Reads examples of one TFRecord file in their order.
+
+    Args:
+        path: The file, gzipped or not.
+        columns: Feature specification; a sparse feature becomes dense, with empty text or NaN where it is missing.
+        batch_size: Examples in a batch; the last one may be smaller.
+        first: Rows to skip: a gzip file cannot be entered in the middle, but skipping costs far less than parsing.
+        count: Rows to read; `None` for all that follow.
+    """
+    records = tf.data.TFRecordDataset(path, compression_type=_compression(path), buffer_size=_READ_BYTES)
+    records = records.skip(first) if first else records
+    records = records if count is None else records.take(count)
+
+    def parse(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        return {k: _dense(v) for k, v in tf.io.parse_example(serialized, dict(columns)).items()}, serialized
+
+    parsed = records.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    row = first
+    for values, serialized in parsed.prefetch(tf.data.AUTOTUNE):
+        batch = Batch(row, {name: value.numpy() for name, value in values.items()}, serialized)
+        yield batch
+        row += len(batch)
+
+
+def column_values(batch: Batch, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Columns with one value for each example, `[batch]`, as slices need them."""
+    for name in names:
+        if batch.columns[name].size != len(batch):
+            raise InputError(f"a slice's column must hold one value per example, got more for {name!r}")
+    return {name: batch.columns[name].reshape(len(batch)) for name in names}
+
+
+def _compression(path: str) -> str:
+    with tf.io.gfile.GFile(path, "rb") as stream:
+        return "GZIP" if stream.read(2) == b"\x1f\x8b" else ""
+
+
+def _dense(value: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
+    if not isinstance(value, tf.SparseTensor):
+        return value
+    # At least one column, so that a batch in which no example has a value keeps its shape.
+    shape = [value.dense_shape[0], tf.maximum(value.dense_shape[1], 1)]
+    value = tf.sparse.reset_shape(value, shape)
+    if value.dtype.is_integer:
+        return tf.sparse.to_dense(tf.cast(value, tf.float64), float("nan"))
+    return tf.sparse.to_dense(value, "" if value.dtype == tf.string else float("nan"))

@@ -1,0 +1,136 @@
+"""What the gate is told: rules, slices, confidence; one piece of text in a component's parameter."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from compression.settings import Settings
+from compression.settings.metrics import METRICS
+from pydantic import Field, model_validator
+
+CANDIDATE = "candidate"
+BASELINE = "baseline"
+
+Task = Literal["multiclass", "binary", "regression"]
+
+
+class Rule(Settings):
+    """What a candidate must keep of one metric.
+
+    Attributes:
+        metric: A key of `METRICS`.
+        max_drop: Largest loss of quality against the baseline, in the metric's unit; must hold with confidence.
+        max_drop_percent: The same in percent of the baseline's value.
+        min_value: Smallest value of the candidate, for metrics where higher is better.
+        max_value: Largest value of the candidate, for metrics where lower is better.
+    """
+
+    metric: str
+    max_drop: float | None = None
+    max_drop_percent: float | None = None
+    min_value: float | None = None
+    max_value: float | None = None
+
+    @model_validator(mode="after")
+    def _checked(self) -> "Rule":
+        if self.metric not in METRICS:
+            raise ValueError(f"metric must be one of {', '.join(sorted(METRICS))}, got {self.metric!r}")
+        if all(value is None for value in (self.max_drop, self.max_drop_percent, self.min_value, self.max_value)):
+            raise ValueError("a rule must hold a threshold: max_drop, max_drop_percent, min_value or max_value")
+        return self
+
+
+class SliceRule(Settings):
+    """Some examples, and the rules that must hold for them.
+
+    Attributes:
+        features: Columns of the transformed examples; every combination of their values is a slice of its own.
+        values: Columns and the value that they must have.
+        rules: Rules for every slice made so; without any the slices are reported but not judged.
+        min_examples: A slice with fewer examples is not judged by its values: it is "not enough data", and blocked.
+    """
+
+    features: tuple[str, ...] = ()
+    values: dict[str, str | int | float] = {}
+    rules: tuple[Rule, ...] = ()
+    min_examples: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that tell whether an example belongs to it."""
+        return (*self.features, *self.values)
+
+    def covers(self, slice_key: tuple[tuple[str, str | int | float], ...]) -> bool:
+        """Whether a slice of the results is one of those made by this rule."""
+        values = dict(slice_key)
+        return set(values) == set(self.columns) and all(
+            str(values[name]) == str(value) for name, value in self.values.items()
+        )
+
+
+class GateSpec(Settings):
+    """Everything that the gate depends on besides its input artifacts.
+
+    Attributes:
+        task: What the labels mean.
+        label: Column of the label.
+        rules: Rules for all examples together.
+        metrics: Further metrics to report.
+        slices: Slices of the examples; the overall slice is always there.
+        split: Split of the examples.
+        confidence: One-sided confidence that a push passes rightly, for all variants together.
+        variants: How many variants may be pushed; each is judged at `1 - (1 - confidence) / variants`.
+        min_examples: As for slices, for all examples.
+        seed: Of the bootstrap.
+        flips_kept: Number of flipped answers in the list.
+        batch_size: Examples in a batch.
+        threads: Threads of LiteRT; 0 for one per core.
+    """
+
+    task: Task
+    label: str
+    rules: tuple[Rule, ...]
+    metrics: tuple[str, ...] = ()
+    slices: tuple[SliceRule, ...] = ()
+    split: str = "eval"
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    variants: Annotated[int, Field(ge=1)] = 1
+    min_examples: Annotated[int, Field(ge=1)] = 1
+    seed: int = 0
+    flips_kept: Annotated[int, Field(ge=0)] = 100
+    batch_size: Annotated[int, Field(ge=1)] = 512
+    threads: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _checked(self) -> "GateSpec":
+        for name in self.all_metrics:
+            if name not in METRICS or self.task not in METRICS[name].class_names:
+                known = sorted(key for key, row in METRICS.items() if self.task in row.class_names)
+                raise ValueError(f"task {self.task} knows the metrics {', '.join(known)}, got {name!r}")
+        if any(not rule.columns for rule in self.slices):
+            raise ValueError("a slice must name features or values; rules for all examples stand in `rules`")
+        return self
+
+    @property
+    def level(self) -> float:
+        """One-sided confidence at which this variant is judged (Bonferroni over the variants)."""
+        return 1 - (1 - self.confidence) / self.variants
+
+    @property
+    def judged(self) -> tuple[SliceRule, ...]:
+        """The overall slice and the others, those without rules included."""
+        return (SliceRule(rules=self.rules, min_examples=self.min_examples), *self.slices)
+
+    @property
+    def all_metrics(self) -> tuple[str, ...]:
+        """Names of all metrics that are computed, in a fixed order."""
+        return tuple(dict.fromkeys((*(rule.metric for rule in self._all_rules()), *self.metrics)))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that slices need."""
+        return tuple(dict.fromkeys(name for rule in self.slices for name in rule.columns))
+
+    def _all_rules(self) -> Iterator[Rule]:
+        yield from self.rules
+        for part in self.slices:
+            yield from part.rules
