@@ -1,0 +1,10 @@
+"""Names of the files that the edge check and its child process exchange in a folder."""
+
+MODEL = "model.tflite"
+REQUEST = "request.json"
+SAMPLES = "samples.npz"
+ANSWERS = "answers.npz"
+JOURNAL = "journal.jsonl"
+
+SAMPLE_PREFIX = "sample/"
+"""Before the name of a feature, in the names of the arrays of `SAMPLES`."""
