@@ -14,7 +14,7 @@ _ANOMALIES_FILE = "SchemaDiff.pb"
 
 @component
 def DataGuard(  # noqa: N802 - a component is named like a class
-    anomalies: InputArtifact[ExampleAnomalies], code_sha256: Parameter[str]
+    anomalies: InputArtifact[ExampleAnomalies], code_sha256: Parameter[str] = ""
 ) -> None:
     """Raises when any split has an anomaly.
 

@@ -34,7 +34,7 @@ _MAX_FAULTS_SHOWN = 8
 def Ingest(  # noqa: N802 - a component is named like a class
     examples: OutputArtifact[Examples],
     spec: Parameter[str],
-    code_sha256: Parameter[str],
+    code_sha256: Parameter[str] = "",
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Emits `Examples` with the splits of `spec` (an `IngestSpec` as JSON).

@@ -30,7 +30,7 @@ def Prune(  # noqa: N802 - a component is named like a class
     label: Parameter[str],
     task: Parameter[str],
     seed: Parameter[int],
-    code_sha256: Parameter[str],
+    code_sha256: Parameter[str] = "",
 ) -> None:
     """Magnitude pruning; `settings` is a `PruneSettings` as JSON."""
     del code_sha256
@@ -51,7 +51,7 @@ def Qat(  # noqa: N802
     label: Parameter[str],
     task: Parameter[str],
     seed: Parameter[int],
-    code_sha256: Parameter[str],
+    code_sha256: Parameter[str] = "",
 ) -> None:
     """Quantization-aware training; `settings` is a `QatSettings` as JSON. Keeps zeros when a step before pruned."""
     del code_sha256
@@ -78,8 +78,8 @@ def Quantize(  # noqa: N802
     task: Parameter[str],
     metric: Parameter[str],
     seed: Parameter[int],
-    variant: Parameter[str],
-    code_sha256: Parameter[str],
+    variant: Parameter[str] = "",
+    code_sha256: Parameter[str] = "",
 ) -> None:
     """Conversion to TFLite, audited and measured on validation; `settings` is a `QuantizeSettings` as JSON."""
     del code_sha256
