@@ -1,7 +1,7 @@
 """What the edge check found out about one model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from compression.edge.latency import Latency
@@ -82,6 +82,10 @@ class EdgeReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+    def blocked(self, reason: str) -> "EdgeReport":
+        """The same report with one more reason not to pass."""
+        return replace(self, passed=False, reasons=(*self.reasons, reason))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "EdgeReport":
