@@ -1,6 +1,5 @@
 """What people see of a run: a line per node as it ends, then one table."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -16,7 +15,6 @@ _MARKS = {
     State.COMPLETE: ("done", "green"),
     State.CACHED: ("cached", "cyan"),
     State.FAILED: ("failed", "red"),
-    State.NOT_RUN: ("not run", "yellow"),
     State.INTERRUPTED: ("stopped", "yellow"),
 }
 _STATUS_STYLES = {"passed": "green", "blocked": "yellow", "failed": "red", "not_run": "yellow"}
@@ -36,18 +34,21 @@ class Progress:
         self._notes = notes
         self._width = max(map(len, notes), default=0)
         self._status: Status | None = None
-        self._begin = 0.0
+        self._not_run: list[str] = []
 
     def start(self, node_id: str) -> None:
         """A node begins."""
-        self._begin = time.monotonic()
+        self._end_of_not_run()
         if self._console.is_terminal:
             self._status = self._console.status(f"{node_id:<{self._width}}  running")
             self._status.start()
 
     def end(self, result: NodeResult) -> None:
         """A node ended, or was passed over."""
-        self.stop()
+        if result.state is State.NOT_RUN:
+            self._not_run.append(result.id)
+            return
+        self._stop()
         word, style = _MARKS[result.state]
         seconds = f"{result.seconds:6.1f} s" if result.seconds is not None else " " * 8
         line = Text.assemble(
@@ -58,22 +59,29 @@ class Progress:
         line.rstrip()
         self._console.print(line, soft_wrap=True)
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """No node follows."""
+        self._stop()
+        self._end_of_not_run()
+
+    def _stop(self) -> None:
         """Takes the running line away."""
         if self._status is not None:
             self._status.stop()
             self._status = None
 
+    def _end_of_not_run(self) -> None:
+        """Nodes that were passed over in a row share a line."""
+        if self._not_run:
+            self._console.print(Text(f"  not run: {', '.join(self._not_run)}", style="yellow"), soft_wrap=True)
+            self._not_run = []
+
 
 def report(finished: Finished) -> Group:
     """The result of a run: a table of variants, why some did not pass, and where things are."""
     summary = finished.summary
-    parts: list[Any] = [Text(), _table(summary), Text()]
-    blocked: dict[str, list[str]] = {}
-    for variant in summary["variants"]:
-        for reason in variant["reasons"] if variant["status"] == "blocked" else ():
-            blocked.setdefault(reason, []).append(variant["name"])
-    parts += [Text(f"{', '.join(names)} blocked: {reason}") for reason, names in blocked.items()]
+    parts: list[Any] = [Text(), _table(summary), Text()] if _measured(summary) else []
+    parts += [Text(line) for line in _reasons(summary["variants"])]
     if summary["pushed"]:
         version = summary["pushed"]
         smaller = _ratio(summary["baseline"]["size_bytes"], _chosen(summary)["size_bytes"])
@@ -81,8 +89,25 @@ def report(finished: Finished) -> Group:
         parts.append(Text(f"model    {version['path']}/model.tflite"))
     else:
         parts.append(Text("nothing pushed", style="bold"))
-    parts += [Text(f"summary  {finished.summary_path}"), Text(f"log      {finished.log}")]
+    parts.append(Text(f"summary  {finished.summary_path}"))
+    if not summary["exit_code"]:
+        # A failure is told on standard error, with its log.
+        parts.append(Text(f"log      {finished.log}"))
     return Group(*parts)
+
+
+def _measured(summary: Mapping[str, Any]) -> bool:
+    sizes = [summary["baseline"]["size_bytes"], *(variant["size_bytes"] for variant in summary["variants"])]
+    return any(size is not None for size in sizes)
+
+
+def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why variants did not pass; those that share a reason share a line."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for variant in variants:
+        for reason in variant["reasons"] if variant["status"] in ("blocked", "failed") else ():
+            names.setdefault((variant["status"], reason), []).append(variant["name"])
+    return [f"{', '.join(sharing)} {status}: {reason}" for (status, reason), sharing in names.items()]
 
 
 def _table(summary: Mapping[str, Any]) -> Table:

@@ -1,6 +1,9 @@
 """Why a node failed, in one sentence."""
 
 import re
+import sysconfig
+import traceback
+from pathlib import Path
 
 from components.errors import InputError
 from compression.errors import CompressionError
@@ -8,23 +11,36 @@ from registry import RegistryError
 
 _OURS = (InputError, CompressionError, RegistryError)
 _LONGEST = 600
+# SQLite gives a transaction up when the disk is full; the commit that follows finds none.
+_DISK_FULL = re.compile(
+    "No space left on device|database or disk is full|Disk quota exceeded|cannot commit - no transaction is active"
+)
+
+_PROJECT = Path(__file__).resolve().parents[1]
+_NOT_THE_USERS = (
+    *(str(_PROJECT / package) + "/" for package in ("components", "compression", "pipeline", "registry")),
+    *(sysconfig.get_path(name) + "/" for name in ("stdlib", "purelib", "platlib")),
+)
 
 
 def cause(error: BaseException) -> str:
     """What the user should read of an exception.
 
-    Our own errors say it themselves. Others are named by type; Beam hands an error of a worker on as the text of its
-    traceback, of which the last line counts.
+    Our own errors say it themselves. Others are named by type, with the place when the user's code raised them; Beam
+    hands an error of a worker on as the text of its traceback, of which the last line counts.
     """
     ours = next((link for link in _chain(error) if isinstance(link, _OURS)), None)
     if ours is not None:
         return str(ours)
+    full = next((match for link in _with_contexts(error) if (match := _DISK_FULL.search(str(link)))), None)
+    if full:
+        return f"the disk must have room, but is full ({full[0]}); free some space, or choose another --workspace"
     root = _chain(error)[-1]
     lines = [line.strip() for line in str(root).splitlines() if line.strip()]
     text = next((line for line in lines if not line.startswith("Traceback")), "no message")
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt)\b.*:", line)]
     sentence = raised[-1] if len(lines) > 1 and raised else f"{type(root).__name__}: {text}"
-    return sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}..."
+    return (sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}...") + _place(root)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -32,3 +48,21 @@ def _chain(error: BaseException) -> list[BaseException]:
     while links[-1].__cause__ is not None and links[-1].__cause__ not in links:
         links.append(links[-1].__cause__)
     return links
+
+
+def _with_contexts(error: BaseException) -> list[BaseException]:
+    """The error and all that were being handled when it was raised."""
+    links = [error]
+    while (before := links[-1].__cause__ or links[-1].__context__) is not None and before not in links:
+        links.append(before)
+    return links
+
+
+def _place(error: BaseException) -> str:
+    """` at FILE:LINE` of the deepest frame in a file that is neither ours nor installed: the user's model module."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_file() and not frame.filename.startswith(_NOT_THE_USERS)
+    ]
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""

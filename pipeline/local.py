@@ -4,34 +4,21 @@ import json
 import logging
 import shlex
 import shutil
-import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
 from pipeline import run_log
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.errors import EdgeError, RunFailed
+from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan
 from pipeline.workspace import Workspace, new_run_id, now
-
-
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM; no `Exception`, so that no component's error handling swallows it.
-
-    Attributes:
-        exit_code: 128 + the signal's number.
-    """
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.exit_code = 128 + signum
 
 
 class RunInterrupted(EdgeError):
@@ -90,31 +77,47 @@ def run(config: Config, console: Console, request: Request) -> Finished:
     Raises:
         UserError: The model module or a node's name is wrong, or the workspace cannot be written.
         WorkspaceInUse: Another run holds the workspace.
-        RunFailed: The summary could not be written.
+        RunInterrupted: By SIGINT or SIGTERM, before the first node.
+        RunFailed: The log or the summary could not be written.
     """
     workspace, run_id = Workspace(config.workspace), new_run_id()
-    with workspace.locked(run_id), _signals_raise():
+    with workspace.locked(run_id), watched() as signals:
         folder = workspace.run_folder(run_id)
         console.say(f"run {run_id} of {config.name}; log: {folder / 'run.log'}")
         try:
-            return _Run(config, workspace, run_id, console, request).execute()
+            return _Run(config, workspace, run_id, console, request, signals).execute()
+        except RunFailed:
+            raise
         except EdgeError:
             # Refused before the first node: there is nothing to summarize.
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        except OSError as error:
+            raise RunFailed(f"the run must be able to read and write its files, but that gave: {error}") from error
         except Interrupted as interruption:
+            signals.settle()
+            shutil.rmtree(folder, ignore_errors=True)
             error = RunInterrupted(f"interrupted by {interruption} before the first node")
             error.exit_code = interruption.exit_code
             raise error from None
 
 
 class _Run:
-    def __init__(self, config: Config, workspace: Workspace, run_id: str, console: Console, request: Request) -> None:
+    def __init__(
+        self,
+        config: Config,
+        workspace: Workspace,
+        run_id: str,
+        console: Console,
+        request: Request,
+        signals: Signals,
+    ) -> None:
         self._config = config
         self._workspace = workspace
         self._run_id = run_id
         self._console = console
         self._request = request
+        self._signals = signals
         self._plan = make_plan(config)
         self._started_at = now()
 
@@ -125,32 +128,44 @@ class _Run:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
             nodes, interrupted = self._run_nodes(terminal)
             summary, failures = self._conclude(nodes, interrupted)
-        return Finished(summary, failures, self._write(summary), log)
+        try:
+            return Finished(summary, failures, self._write(summary), log)
+        except OSError as error:
+            said = f"the summary must be written to {log.parent}, but that gave: {error.strerror}"
+            raise RunFailed("\n".join([*failures, said])) from error
 
     def _run_nodes(self, terminal: TextIO) -> tuple[_Nodes, Interrupted | None]:
         local_run = self._prepare()
         from pipeline.display import Progress
+        from pipeline.runner import NodeResult, State
 
         nodes = _Nodes(local_run.node_ids)
         notes = dict.fromkeys(nodes.order, "") | _notes(self._plan)
         progress = Progress(terminal, silent=self._console.json_mode or self._console.quiet, notes=notes)
 
         def on_start(node_id: str) -> None:
+            self._signals.check()
             nodes.running = node_id
             progress.start(node_id)
 
         def on_end(result: Any) -> None:  # noqa: ANN401 - a NodeResult; its module needs TFX
+            self._signals.check()
             nodes.running = None
             nodes.ended[result.id] = result
             if result.error is not None:
-                traceback.print_exception(result.error)
+                with suppress(OSError):  # on a full disk
+                    traceback.print_exception(result.error)
             progress.end(result)
 
         try:
             local_run.execute(on_start, on_end)
         except Interrupted as interruption:
-            progress.stop()
+            self._signals.settle()
+            if nodes.running is not None:
+                progress.end(NodeResult(nodes.running, State.INTERRUPTED))
             return nodes, interruption
+        finally:
+            progress.close()
         return nodes, None
 
     def _prepare(self) -> Any:  # noqa: ANN401 - a LocalRun; its module needs TFX
@@ -199,8 +214,8 @@ class _Run:
         try:
             beside.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
             beside.replace(path)
-        except OSError as error:
-            raise RunFailed(f"the summary must be written to {path}, but: {error.strerror}") from error
+        finally:
+            beside.unlink(missing_ok=True)
         return path
 
 
@@ -213,21 +228,3 @@ def resume_command(config: Config, workspace: Path | None) -> str:
 def _notes(plan: Plan) -> dict[str, str]:
     """A few words for the nodes whose name does not say what they do."""
     return {step.id: f"{describe(step)} for {', '.join(step.variants)}" for step in plan.steps}
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """The first SIGINT or SIGTERM raises `Interrupted`; a second one kills."""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        del frame
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
-        raise Interrupted(signum)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -27,8 +27,10 @@ def into(path: Path) -> Iterator[TextIO]:
     try:
         yield terminal
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # On a full disk the end of the log is lost; the run itself says what happened.
+            with suppress(OSError):
+                stream.flush()
         terminal.close()
         for number, descriptor in enumerate(saved, start=1):
             os.dup2(descriptor, number)

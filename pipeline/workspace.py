@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,24 +41,28 @@ class Workspace:
             WorkspaceInUse: Another run holds it.
             UserError: It cannot be written.
         """
+        lock = FileLock(self.root / ".lock", timeout=0)
         try:
             self.run_folder(run_id).mkdir(parents=True)
-            lock = FileLock(self.root / ".lock", timeout=0)
             lock.acquire()
+            self._owner.write_text(json.dumps({"run_id": run_id, "pid": os.getpid(), "since": now()}))
         except Timeout:
             self.run_folder(run_id).rmdir()
             raise WorkspaceInUse(self._in_use()) from None
         except OSError as error:
+            lock.release()
+            if self.run_folder(run_id).is_dir():
+                self.run_folder(run_id).rmdir()
             raise UserError(
                 f"the workspace must be a folder that can be written, but {self.root} is not: {error.strerror}; "
-                "choose another one with --workspace"
+                "mend that, or choose another one with --workspace"
             ) from error
         try:
-            owner = {"run_id": run_id, "pid": os.getpid(), "since": now()}
-            self._owner.write_text(json.dumps(owner))
             yield
         finally:
-            self._owner.unlink(missing_ok=True)
+            # What is left of a run whose workspace can no longer be written is overwritten by the next one.
+            with suppress(OSError):
+                self._owner.unlink(missing_ok=True)
             lock.release()
 
     def _in_use(self) -> str:

@@ -38,7 +38,9 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     console.say(report(finished))
     if code:
         resume = local.resume_command(config, args.workspace)
-        console.error(f"{'; '.join(finished.failures)}; log: {finished.log}; to resume: {resume}", code)
+        console.error("\n".join([*finished.failures, f"log      {finished.log}", f"resume   {resume}"]), code)
     if summary["status"] == "blocked" and args.fail_on_blocked:
+        message = "nothing was pushed: --fail-on-blocked wants a variant that passes the gate, and none did"
+        console.error(message, BLOCKED_EXIT_CODE)
         return BLOCKED_EXIT_CODE
     return int(code)

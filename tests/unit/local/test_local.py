@@ -1,6 +1,8 @@
 """What surrounds a run: cache keys of code, causes in words, the lock, the redirected log."""
 
+import importlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from pipeline import run_log
 from pipeline.code_hash import _source, code_sha256
 from pipeline.errors import UserError, WorkspaceInUse
 from pipeline.failure import cause
+from pipeline.interruption import Interrupted, watched
 from pipeline.workspace import Workspace
 
 
@@ -57,7 +60,7 @@ def chained():
     [
         (InputError("label must be there"), "label must be there"),
         (chained(), "label must be there"),
-        (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device"),
+        (OSError(13, "Permission denied"), "PermissionError: [Errno 13] Permission denied"),
         (RuntimeError("Traceback (most recent call last):\n  File x\nKeyError: 'a'\n"), "KeyError: 'a'"),
         (ValueError(""), "ValueError: no message"),
     ],
@@ -104,3 +107,42 @@ def test_log_takes_what_children_and_c_code_print(tmp_path, capfd):
         terminal.write("for people\n")
     assert (tmp_path / "run.log").read_text().split("\n")[:-1] == ["from C", "child"]
     assert capfd.readouterr().out == "for people\n"
+
+
+def test_disk_full_is_told_although_another_error_hides_it():
+    try:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            raise ValueError("cleaning up failed too")  # noqa: B904 - as libraries do
+    except ValueError as error:
+        expected = "the disk must have room, but is full (No space left on device); free some space, or choose another"
+        assert cause(error).startswith(expected)
+
+
+def test_place_in_the_users_code_is_told(tmp_path, monkeypatch):
+    (tmp_path / "user_module.py").write_text("def build(hparams):\n    return hparams['width']\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(KeyError) as caught:
+        importlib.import_module("user_module").build({})
+    frames_of_the_test = caught.value.__traceback__.tb_next
+    assert cause(caught.value.with_traceback(frames_of_the_test)) == f"KeyError: 'width' at {tmp_path}/user_module.py:2"
+
+
+def test_signal_is_raised_until_it_arrives():
+    before = signal.getsignal(signal.SIGINT)
+    with watched() as signals:
+        with pytest.raises(RuntimeError):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except Interrupted as error:
+                raise RuntimeError("as Beam hands it on") from error
+        with pytest.raises(Interrupted, match="SIGINT") as caught:
+            signals.check()
+        assert caught.value.exit_code == 130
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGALRM)  # the timer, which need not be waited for
+        signals.settle()
+        signals.check()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
