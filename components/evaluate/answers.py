@@ -15,7 +15,6 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from compression.statistics.weights import mix, unique_ids
 from tfx.dsl.component.experimental.annotations import BeamComponentParameter, InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
@@ -23,6 +22,7 @@ from tfx.types.standard_artifacts import Examples, InferenceResult, Model, Trans
 
 from components.errors import InputError
 from components.evaluate import files, models
+from compression.statistics.weights import mix, unique_ids
 
 ANSWERS_FILE = "answers.json"
 
@@ -59,7 +59,7 @@ def BaselineAnswers(  # noqa: N802 - a component is named like a class
 ) -> None:
     """Asks `model` (TFLite or SavedModel) for every example of `split`; `examples` are transformed ones.
 
-    Emits the predictions in file order, the ids that the bootstrap needs, and what proves which examples they belong to.
+    Emits the predictions in file order, the ids that the bootstrap needs, and what proves whose answers they are.
     """
     del code_sha256  # only makes a change of code known to the cache
     paths = files.example_files(artifact_utils.get_split_uri([examples], split))

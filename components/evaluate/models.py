@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from compression.predict import TFLitePredictor
 from tfx.utils import path_utils
 
 from components import model_artifact
+from compression.predict import TFLitePredictor
 
 _SIGNATURE = "serving_default"
 

@@ -35,8 +35,9 @@ def members(
 def _members(columns: Mapping[str, np.ndarray], size: int, rule: SliceRule) -> Iterator[tuple[SliceKey, np.ndarray]]:
     rows = np.arange(size)
     for name, value in rule.values.items():
-        rows = rows[_equals(columns[name][rows], value)]
-    groups: list[tuple[SliceKey, np.ndarray]] = [(tuple(rule.values.items()), rows)]
+        rows = rows[columns[name][rows] == _typed(columns[name], value)]
+    key = tuple((name, _plain(_typed(columns[name], value))) for name, value in rule.values.items())
+    groups: list[tuple[SliceKey, np.ndarray]] = [(key, rows)]
     for name in rule.features:
         groups = [
             ((*key, (name, value)), part) for key, rows in groups for value, part in _by_value(columns[name], rows)
@@ -56,17 +57,18 @@ def _by_value(column: np.ndarray, rows: np.ndarray) -> Iterator[tuple[str | int 
             yield _plain(value), rows[codes == code]
 
 
-def _equals(column: np.ndarray, value: str | float) -> np.ndarray:
+def _typed(column: np.ndarray, value: str | float) -> bytes | float:
+    """A value of the configuration as the column holds it."""
     if column.dtype.kind in "SO":
-        return column == str(value).encode()
+        return str(value).encode()
     try:
-        return column == float(value)
+        return float(value)
     except ValueError as error:
         raise InputError(f"a slice's value must be a number where its column holds numbers, got {value!r}") from error
 
 
 def _missing(value: object) -> bool:
-    return value == b"" or value != value  # noqa: PLR0124 - NaN alone differs from itself
+    return value == b"" or value != value
 
 
 def _plain(value: object) -> str | int | float:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+from pydantic import Field, model_validator
+
 from compression.settings import Settings
 from compression.settings.metrics import METRICS
-from pydantic import Field, model_validator
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"
@@ -50,7 +51,7 @@ class SliceRule(Settings):
     """
 
     features: tuple[str, ...] = ()
-    values: dict[str, str | int | float] = {}
+    values: dict[str, str | int | float] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     min_examples: Annotated[int, Field(ge=1)] = 1
 
@@ -63,8 +64,15 @@ class SliceRule(Settings):
         """Whether a slice of the results is one of those made by this rule."""
         values = dict(slice_key)
         return set(values) == set(self.columns) and all(
-            str(values[name]) == str(value) for name, value in self.values.items()
+            _same(values[name], value) for name, value in self.values.items()
         )
+
+
+def _same(one: str | float, other: str | float) -> bool:
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return str(one) == str(other)
 
 
 class GateSpec(Settings):
@@ -123,14 +131,15 @@ class GateSpec(Settings):
     @property
     def all_metrics(self) -> tuple[str, ...]:
         """Names of all metrics that are computed, in a fixed order."""
-        return tuple(dict.fromkeys((*(rule.metric for rule in self._all_rules()), *self.metrics)))
+        return tuple(dict.fromkeys((*(rule.metric for rule in self.all_rules()), *self.metrics)))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that slices need."""
         return tuple(dict.fromkeys(name for rule in self.slices for name in rule.columns))
 
-    def _all_rules(self) -> Iterator[Rule]:
+    def all_rules(self) -> Iterator[Rule]:
+        """Rules of the overall slice, then those of the others."""
         yield from self.rules
         for part in self.slices:
             yield from part.rules

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from compression.statistics import bootstrap
-from compression.statistics.bootstrap import Accumulator
-from compression.statistics.paired import PairedCounts, right_answers
 
 from components.errors import InputError
 from components.evaluate.slices import SliceKey, members
 from components.evaluate.spec import GateSpec, SliceRule
+from compression.statistics import bootstrap
+from compression.statistics.bootstrap import Accumulator
+from compression.statistics.paired import PairedCounts, right_answers
 
+BASELINE_AXIS, CANDIDATE_AXIS = 0, 1
 MODELS = 2
 """Baseline and candidate, in this order in every array with an axis of models."""
 
@@ -34,7 +35,7 @@ class Tally:
 
     examples: int = 0
     invalid: np.ndarray = field(default_factory=lambda: np.zeros(MODELS, np.int64))
-    pairs: PairedCounts = PairedCounts()
+    pairs: PairedCounts = field(default_factory=PairedCounts)
     confusion: np.ndarray | None = None
     accumulators: dict[str, Accumulator] = field(default_factory=dict)
 
@@ -62,9 +63,7 @@ class Answers:
     ids: np.ndarray
 
 
-def compare(
-    spec: GateSpec, label: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, ids: np.ndarray
-) -> Answers:
+def compare(spec: GateSpec, label: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, ids: np.ndarray) -> Answers:
     """Looks at one batch of predictions, `[batch, ...]` each."""
     label = np.asarray(label).reshape(-1)
     scores = np.stack([_scores(spec, label, predictions) for predictions in (baseline, candidate)])
@@ -82,7 +81,7 @@ def _scores(spec: GateSpec, label: np.ndarray, predictions: np.ndarray) -> np.nd
     if len(label) and (table.shape[1] == 1) == (spec.task == "multiclass"):
         wanted = "two or more numbers" if spec.task == "multiclass" else "one number"
         raise InputError(
-            f"a {spec.task} model must answer {wanted} for an example, got {table.shape[1]}; set model.task as the model is"
+            f"a {spec.task} model must answer {wanted} for an example, got {table.shape[1]}; correct model.task"
         )
     return table
 
@@ -105,13 +104,17 @@ def add(spec: GateSpec, tally: Tally, answers: Answers, rows: np.ndarray) -> Non
     for metric in bootstrapped(spec):
         if metric not in tally.accumulators:
             tally.accumulators[metric] = bootstrap.empty(metric, MODELS, seed=spec.seed)
-        accumulator = tally.accumulators[metric]
-        bootstrap.accumulate(accumulator, answers.ids[rows], answers.label[rows], answers.scores[:, rows, 0])
+        label, predictions = answers.label[rows], answers.scores[:, rows, 0]
+        if metric == "accuracy":
+            # A right answer is a prediction of 1 where 1 is true, so that tasks with many classes fit as well.
+            label, predictions = np.ones(len(rows)), answers.right[:, rows].astype(np.float32)
+        bootstrap.accumulate(tally.accumulators[metric], answers.ids[rows], label, predictions)
 
 
 def bootstrapped(spec: GateSpec) -> list[str]:
-    """The metrics whose bounds come from the bootstrap."""
-    return [metric for metric in spec.all_metrics if metric != "accuracy"]
+    """The metrics whose bounds come from the bootstrap; accuracy's own bounds know no percent."""
+    percent = any(rule.metric == "accuracy" and rule.max_drop_percent is not None for rule in spec.all_rules())
+    return [metric for metric in spec.all_metrics if metric != "accuracy" or percent]
 
 
 def _pairs(right: np.ndarray, finite: np.ndarray) -> PairedCounts:

@@ -1,0 +1,156 @@
+"""Gate: one candidate against the baseline's answers, on the eval split.
+
+Beam works on ranges of files, not on examples: a worker reads a range with `tf.data`, asks the candidate batch by
+batch, reads what the baseline answered, and hands on one tally per slice. There is nothing per example in Python.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+import tensorflow_transform as tft
+from tfx.components.evaluator import constants
+from tfx.dsl.component.experimental.annotations import BeamComponentParameter, InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import (
+    Examples,
+    InferenceResult,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    TransformGraph,
+)
+
+from components.evaluate import answers, files, flips, tfma_results
+from components.evaluate.judge_rows import JudgeRows, Seconds, plan_work
+from components.evaluate.slices import SliceKey
+from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec
+from components.evaluate.verdict import VERDICT_FILE, Verdict, judge
+
+FLIPS_FILE = "flips.json"
+SECONDS_FILE = "seconds.json"
+
+
+@component(use_beam=True)
+def Gate(  # noqa: N802 - a component is named like a class
+    examples: InputArtifact[Examples],
+    transform_graph: InputArtifact[TransformGraph],
+    model: InputArtifact[Model],
+    baseline: InputArtifact[InferenceResult],
+    evaluation: OutputArtifact[ModelEvaluation],
+    blessing: OutputArtifact[ModelBlessing],
+    spec: Parameter[str],
+    code_sha256: Parameter[str],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Judges `model` by the rules of `spec` (a `GateSpec` as JSON); `baseline` is what `BaselineAnswers` emits.
+
+    `examples` are transformed ones. Raw columns to slice by are passed through `preprocessing_fn` under their own
+    names: nothing promises that raw and transformed files hold the same examples in the same places.
+    """
+    del code_sha256  # only makes a change of code known to the cache
+    gate_spec = GateSpec.model_validate_json(spec)
+    evaluate(
+        beam_pipeline,
+        gate_spec,
+        split_uri=artifact_utils.get_split_uri([examples], gate_spec.split),
+        features=tft.TFTransformOutput(transform_graph.uri).transformed_feature_spec(),
+        model_uri=model.uri,
+        answers_uri=baseline.uri,
+        evaluation_uri=evaluation.uri,
+    )
+    verdict = judge(gate_spec, tfma_results.read(evaluation.uri))
+    _write_text(f"{evaluation.uri}/{VERDICT_FILE}", verdict.to_json())
+    _bless(blessing, verdict, model, tfma.load_validation_result(evaluation.uri).validation_ok)
+
+
+def evaluate(
+    pipeline: beam.Pipeline,
+    spec: GateSpec,
+    *,
+    split_uri: str,
+    features: Mapping[str, Any],
+    model_uri: str,
+    answers_uri: str,
+    evaluation_uri: str,
+) -> None:
+    """Runs `pipeline` and writes TFMA's results, the flips and the seconds.
+
+    Args:
+        pipeline: An empty one.
+        spec: What to judge by.
+        split_uri: Folder of the transformed examples.
+        features: Their specification.
+        model_uri: The candidate's artifact.
+        answers_uri: The baseline's answers.
+        evaluation_uri: Where the results go.
+    """
+    work = plan_work(files.example_files(split_uri), answers.read_index(answers_uri))
+    judging = JudgeRows(spec, features, model_uri=model_uri, answers_uri=answers_uri)
+    locations = {CANDIDATE: model_uri, BASELINE: answers_uri}
+    with pipeline:
+        judged = (
+            pipeline
+            | "Rows" >> beam.Create(work)
+            | "Judge" >> beam.ParDo(judging).with_outputs(JudgeRows.FLIPS, JudgeRows.SECONDS, main="tallies")
+        )
+        _ = (
+            judged.tallies
+            | "MergeSlices" >> beam.CombinePerKey(tfma_results.MergeTallies(spec))
+            | "GatherSlices" >> beam.combiners.ToList()
+            | "WriteResults" >> beam.Map(_write_results, evaluation_uri, spec, locations)
+        )
+        _ = (
+            judged[JudgeRows.FLIPS]
+            | "GatherFlips" >> beam.combiners.ToList()
+            | "WriteFlips" >> beam.Map(_write_flips, evaluation_uri, spec)
+        )
+        _ = (
+            judged[JudgeRows.SECONDS]
+            | "GatherSeconds" >> beam.combiners.ToList()
+            | "WriteSeconds" >> beam.Map(_write_seconds, evaluation_uri)
+        )
+
+
+def _write_results(
+    results: Sequence[tuple[SliceKey, tfma_results.Metrics]], folder: str, spec: GateSpec, locations: dict[str, str]
+) -> None:
+    tfma_results.write(results, folder, spec, locations)
+
+
+def _write_flips(lists: Sequence[list[flips.Flip]], folder: str, spec: GateSpec) -> None:
+    kept = flips.most_remarkable((flip for found in lists for flip in found), spec.flips_kept)
+    content = {"task": spec.task, "flips": [flip.to_dict(spec.task) for flip in kept]}
+    _write_text(f"{folder}/{FLIPS_FILE}", json.dumps(content))
+
+
+def _write_seconds(all_seconds: Sequence[Seconds], folder: str) -> None:
+    _write_text(f"{folder}/{SECONDS_FILE}", json.dumps(asdict(sum(all_seconds, Seconds()))))
+
+
+def _write_text(path: str, text: str) -> None:
+    tf.io.gfile.makedirs(path.rpartition("/")[0])
+    with tf.io.gfile.GFile(path, "w") as stream:
+        stream.write(text)
+
+
+def _bless(blessing: ModelBlessing, verdict: Verdict, model: Model, validation_ok: bool) -> None:
+    """Writes the blessing as the stock Evaluator does; both our verdict and TFMA's validation must agree to it."""
+    blessed = verdict.state == "passed" and validation_ok
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    _write_text(f"{blessing.uri}/{name}", "")
+
+
+def read_flips(evaluation_uri: str) -> list[dict[str, Any]]:
+    """The examples whose answer flipped from right to wrong, the baseline's surest first; see `flips.Flip`."""
+    with tf.io.gfile.GFile(f"{evaluation_uri}/{FLIPS_FILE}") as stream:
+        return json.load(stream)["flips"]

@@ -1,0 +1,145 @@
+"""The work of the gate: rows of a file of examples to tallies, flips and seconds."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+from components.errors import InputError
+from components.evaluate import files, flips, models, tally
+from components.evaluate.answers import AnsweredFile, AnswerReader
+from components.evaluate.slices import SliceKey
+from components.evaluate.spec import GateSpec
+
+ROWS_AT_MOST = 1 << 18
+"""Rows of one piece of work: large files are spread over workers."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A range of a file.
+
+    Attributes:
+        path: The file.
+        answered: Its entry in the answers.
+        first: First row.
+        count: Number of rows.
+    """
+
+    path: str
+    answered: AnsweredFile
+    first: int
+    count: int
+
+
+def plan_work(paths: Sequence[str], answered: Sequence[AnsweredFile], at_most: int = ROWS_AT_MOST) -> list[Rows]:
+    """Ranges that cover every row of every file once.
+
+    Raises:
+        InputError: The files are not those that the baseline has answered.
+    """
+    by_name = {file.name: file for file in answered}
+    names = [PurePosixPath(path).name for path in paths]
+    if sorted(names) != sorted(by_name):
+        raise InputError(
+            f"the baseline must have answered the same files that the candidate gets, {sorted(names)}, got answers "
+            f"to {sorted(by_name)}; make the answers from the same examples"
+        )
+    return [
+        Rows(path, by_name[name], first, min(at_most, by_name[name].records - first))
+        for path, name in zip(paths, names, strict=True)
+        # A file without examples is work too: its digest is compared.
+        for first in range(0, max(by_name[name].records, 1), at_most)
+    ]
+
+
+@dataclass
+class Seconds:
+    """Where the time went."""
+
+    reading: float = 0.0
+    inference: float = 0.0
+    metrics: float = 0.0
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(self.reading + other.reading, self.inference + other.inference, self.metrics + other.metrics)
+
+
+class JudgeRows(beam.DoFn):
+    """`Rows` to `(slice, tally)`; on the side lists of flips and `Seconds`."""
+
+    FLIPS = "flips"
+    SECONDS = "seconds"
+
+    def __init__(self, spec: GateSpec, features: Mapping[str, Any], *, model_uri: str, answers_uri: str) -> None:
+        self._spec = spec
+        self._features = features
+        self._model_uri = model_uri
+        self._answers_uri = answers_uri
+
+    def setup(self) -> None:
+        """Loads the model, once per worker."""
+        self._model = models.load(self._model_uri, self._spec.threads)
+        names = (*self._model.input_names, self._spec.label, *self._spec.columns)
+        self._columns = files.wanted_columns(self._features, names)
+
+    def process(self, work: Rows) -> Iterator[Any]:
+        """Judges one range."""
+        # The digest is of the whole file, so its first range speaks for all.
+        if work.first == 0 and files.sha256(work.path) != work.answered.sha256:
+            raise InputError(
+                f"the baseline must have answered the very records that the candidate gets, but {work.path} has "
+                "changed since; make the answers from the same examples"
+            )
+        tallies: dict[SliceKey, tally.Tally] = {}
+        seconds, found = Seconds(), []
+        for batch, answers in self._answers(work, seconds):
+            start = time.perf_counter()
+            columns = files.column_values(batch, self._spec.columns)
+            tally.add_batch(self._spec, tallies, answers, columns, self._spec.judged)
+            found = self._flips(work, batch, answers, found)
+            seconds.metrics += time.perf_counter() - start
+        yield from tallies.items()
+        yield beam.pvalue.TaggedOutput(self.FLIPS, found)
+        yield beam.pvalue.TaggedOutput(self.SECONDS, seconds)
+
+    def _answers(self, work: Rows, seconds: Seconds) -> Iterator[tuple[files.Batch, tally.Answers]]:
+        reader = AnswerReader(self._answers_uri, work.answered)
+        batches = files.batches(work.path, self._columns, self._spec.batch_size, work.first, work.count)
+        row = work.first
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            seconds.reading += time.perf_counter() - start
+            if batch is None:
+                break
+            start = time.perf_counter()
+            candidate = self._model.predict(batch.columns)
+            seconds.inference += time.perf_counter() - start
+            baseline, ids = reader.take(row, len(batch))
+            row += len(batch)
+            label = _dense_label(batch.columns[self._spec.label], len(batch), self._spec.label)
+            yield batch, tally.compare(self._spec, label, baseline, candidate, ids)
+        if row != work.first + work.count:
+            raise InputError(f"{work.path} must hold {work.answered.records} examples, got {row}; it is cut off")
+
+    def _flips(
+        self, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[flips.Flip]
+    ) -> list[flips.Flip]:
+        kept = self._spec.flips_kept
+        if not kept:
+            return known
+        above = flips.least_weight(known, kept)
+        name = work.answered.name
+        new = flips.of_batch(self._spec, answers, file=name, first=batch.first, records=batch.records, above=above)
+        return flips.most_remarkable([*known, *new], kept) if new else known
+
+
+def _dense_label(label: np.ndarray, size: int, name: str) -> np.ndarray:
+    if label.size != size:
+        raise InputError(f"label {name!r} must hold one value per example, got shape {label.shape[1:]}")
+    return label.reshape(size)

@@ -1,0 +1,163 @@
+"""From a slice's sums to numbers: values, paired bounds, counts. Flat names, because results are stored under them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.evaluate.spec import Rule, SliceRule
+from components.evaluate.tally import BASELINE_AXIS, CANDIDATE_AXIS, Tally
+from compression.settings.metrics import METRICS
+from compression.statistics import bootstrap, intervals, paired
+from compression.statistics.bounds import Bounds
+from compression.statistics.decision import Decision, decide
+from compression.statistics.power import needed_for_accuracy
+
+EXAMPLE_COUNT = "example_count"
+INVALID = "invalid_predictions"
+BASELINE_INVALID = "baseline_invalid_predictions"
+"""A candidate compared with answers that are none would look as good as one likes, so that these block as well."""
+CONFUSION = "confusion_matrix"
+PAIRS = ("both_right", "baseline_only_right", "candidate_only_right")
+
+Value = float | np.ndarray
+
+_BOUNDS = {"max_drop": "drop", "max_drop_percent": "drop_percent", "min_value": "value", "max_value": "value"}
+"""Which bounds a rule is about."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One slice in numbers.
+
+    Attributes:
+        candidate: Values by name, as they are stored.
+        baseline: The same for the baseline; no bounds.
+    """
+
+    candidate: Mapping[str, Value]
+    baseline: Mapping[str, Value]
+
+
+def measure(metrics: tuple[str, ...], tally: Tally, confidence: float) -> Measured:
+    """Every number of a slice.
+
+    Args:
+        metrics: Keys of `METRICS`.
+        tally: The slice.
+        confidence: One-sided, of every bound.
+    """
+    examples, invalid = float(tally.examples), tally.invalid.astype(np.float64).tolist()
+    candidate: dict[str, Value] = {EXAMPLE_COUNT: examples, INVALID: invalid[CANDIDATE_AXIS]}
+    baseline: dict[str, Value] = {EXAMPLE_COUNT: examples, INVALID: invalid[BASELINE_AXIS]}
+    candidate[BASELINE_INVALID] = invalid[BASELINE_AXIS]
+    if tally.pairs.n:
+        counts = (tally.pairs.both, tally.pairs.baseline_only, tally.pairs.candidate_only)
+        candidate |= {name: float(count) for name, count in zip(PAIRS, counts, strict=True)}
+    if tally.confusion is not None:
+        candidate[CONFUSION], baseline[CONFUSION] = tally.confusion[CANDIDATE_AXIS], tally.confusion[BASELINE_AXIS]
+    for metric in metrics:
+        kinds = _accuracy(tally, confidence) if metric == "accuracy" else _bootstrapped(tally, metric, confidence)
+        candidate[metric] = kinds["value"].estimate
+        baseline[metric] = kinds.pop("baseline").estimate
+        for kind, bounds in kinds.items():
+            candidate |= _flat(f"{metric}_{kind}", bounds)
+    return Measured(candidate, baseline)
+
+
+def _accuracy(tally: Tally, confidence: float) -> dict[str, Bounds]:
+    pairs = tally.pairs
+    drop = paired.accuracy_drop_bounds(pairs, confidence)
+    kinds = {
+        "drop": drop,
+        "value": paired.accuracy_bounds(pairs, confidence),
+        "baseline": Bounds(pairs.baseline, -np.inf, np.inf, confidence, pairs.n),
+    }
+    if "accuracy" in tally.accumulators:
+        kinds["drop_percent"] = intervals.drop_bounds(
+            bootstrap.result(tally.accumulators["accuracy"]), confidence, percent=True
+        )
+    return kinds
+
+
+def _bootstrapped(tally: Tally, metric: str, confidence: float) -> dict[str, Bounds]:
+    if metric not in tally.accumulators:
+        return dict.fromkeys(("drop", "drop_percent", "value", "baseline"), _nothing(confidence))
+    found = bootstrap.result(tally.accumulators[metric])
+    return {
+        "drop": intervals.drop_bounds(found, confidence),
+        "drop_percent": intervals.drop_bounds(found, confidence, percent=True),
+        "value": intervals.value_bounds(found, confidence, model=CANDIDATE_AXIS),
+        "baseline": intervals.value_bounds(found, confidence, model=BASELINE_AXIS),
+    }
+
+
+def _nothing(confidence: float) -> Bounds:
+    return Bounds(np.nan, -np.inf, np.inf, confidence, 0)
+
+
+def bounds_name(rule: str, metric: str) -> str:
+    """Prefix of the names under which the bounds that a rule is about are stored."""
+    return f"{metric}_{_BOUNDS[rule]}"
+
+
+def _flat(name: str, bounds: Bounds) -> dict[str, Value]:
+    return {
+        name: bounds.estimate,
+        f"{name}_lower": bounds.lower,
+        f"{name}_upper": bounds.upper,
+        f"{name}_examples": float(bounds.examples),
+    }
+
+
+def read_bounds(stored: Mapping[str, Value], name: str, confidence: float) -> Bounds:
+    """The inverse of how bounds are stored; what was not computed is NaN, which nothing passes."""
+    return Bounds(
+        estimate=float(stored.get(name, np.nan)),
+        lower=float(stored.get(f"{name}_lower", -np.inf)),
+        upper=float(stored.get(f"{name}_upper", np.inf)),
+        confidence=confidence,
+        examples=int(stored.get(f"{name}_examples", 0)),
+        invalid=int(stored.get(INVALID, 0)) + int(stored.get(BASELINE_INVALID, 0)),
+    )
+
+
+def decisions(rule: Rule, stored: Mapping[str, Value], confidence: float) -> list[Decision]:
+    """Every threshold of a rule, decided on the stored numbers of one slice."""
+    title = METRICS[rule.metric].title
+    made = []
+    for name in _BOUNDS:
+        limit = getattr(rule, name)
+        if limit is None:
+            continue
+        needed = None
+        if rule.metric == "accuracy" and name == "max_drop":
+            needed = needed_for_accuracy(read_pairs(stored), limit, confidence)
+        bounds = read_bounds(stored, bounds_name(name, rule.metric), confidence)
+        made.append(decide(bounds, name, limit, title=title, needed=needed))
+    return made
+
+
+def read_pairs(stored: Mapping[str, Value]) -> paired.PairedCounts:
+    """Right and wrong answers as they were stored."""
+    both, baseline_only, candidate_only = (int(stored.get(name, 0)) for name in PAIRS)
+    return paired.PairedCounts(int(stored.get(EXAMPLE_COUNT, 0)), both, baseline_only, candidate_only)
+
+
+def thresholds(part: SliceRule) -> dict[str, tuple[float | None, float | None]]:
+    """The same rules as lower and upper limits of stored names, for TFMA's validation; none without rules."""
+    if not part.rules:
+        return {}
+    limits: dict[str, tuple[float | None, float | None]] = {
+        EXAMPLE_COUNT: (float(part.min_examples), None),
+        INVALID: (None, 0.0),
+        BASELINE_INVALID: (None, 0.0),
+    }
+    for rule in part.rules:
+        for name in _BOUNDS:
+            limit = getattr(rule, name)
+            if limit is not None:
+                prefix = bounds_name(name, rule.metric)
+                lower = name == "min_value"
+                limits[f"{prefix}_lower" if lower else f"{prefix}_upper"] = (limit, None) if lower else (None, limit)
+    return limits

@@ -1,0 +1,206 @@
+"""What the results say: passed, blocked or not enough data, slice by slice, in words."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from components.evaluate import measures
+from components.evaluate.slices import SliceKey
+from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec, Rule, SliceRule
+from compression.statistics.bounds import Bounds
+from compression.statistics.decision import Decision
+
+VERDICT_FILE = "gate.json"
+
+State = Literal["passed", "blocked", "not_enough_data"]
+Results = Mapping[SliceKey, Mapping[str, Mapping[str, measures.Value]]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule for one slice, decided.
+
+    Attributes:
+        slice: Name of the slice; empty for all examples.
+        metric: The rule's metric; empty where there was nothing to compute it from.
+        rule: Which threshold, `examples` for the size of the slice.
+        state: `passed`, `blocked` or `not_enough_data`.
+        limit: The threshold.
+        value: What was measured; `None` where it is undefined.
+        lower: Lower confidence bound of the value.
+        upper: Upper confidence bound of the value.
+        needed_examples: How many examples would decide, where that can be said.
+        reason: In words.
+    """
+
+    slice: str
+    metric: str
+    rule: str
+    state: State
+    limit: float
+    value: float | None
+    lower: float | None
+    upper: float | None
+    needed_examples: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """One slice, judged or only reported.
+
+    Attributes:
+        slice: Name of the slice; empty for all examples.
+        values: Its columns and values.
+        examples: Number of examples.
+        state: Of its rules together; `None` for a slice without rules.
+        metrics: By name `{candidate, baseline, drop, drop_ci}`.
+    """
+
+    slice: str
+    values: dict[str, str | int | float]
+    examples: int
+    state: State | None
+    metrics: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's answer for one candidate.
+
+    Attributes:
+        state: `passed` only when every rule of every slice holds, and there was something to judge.
+        confidence: One-sided, of every bound.
+        slices: All slices; the overall one, named by the empty text, comes first.
+        checks: All rules.
+        confusion: Confusion matrices of all examples by model, label by answer; empty without classes.
+    """
+
+    state: State
+    confidence: float
+    slices: tuple[SliceResult, ...]
+    checks: tuple[Check, ...]
+    confusion: dict[str, list[list[int]]]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the candidate does not pass."""
+        return [check.reason for check in self.checks if check.state != "passed"]
+
+    def to_json(self) -> str:
+        """Strict JSON: what is undefined or unbounded is null."""
+        return json.dumps(asdict(self) | {"reasons": self.reasons}, allow_nan=False)
+
+
+def judge(spec: GateSpec, results: Results) -> Verdict:
+    """Decides every rule on the stored results.
+
+    Args:
+        spec: The gate's.
+        results: As `tfma_results.read` returns them.
+    """
+    checks = [check for part in spec.judged if part.rules for check in _check_part(part, results, spec.level)]
+    ordered = sorted(results, key=lambda key: (len(key), repr(key)))
+    slices = tuple(_slice_result(spec, key, results[key], checks) for key in ordered)
+    return Verdict(_together(checks), spec.level, slices, tuple(checks), _confusion(results))
+
+
+def _check_part(part: SliceRule, results: Results, level: float) -> list[Check]:
+    covered = [key for key in results if part.covers(key)]
+    if not covered:
+        name = " and ".join((*part.features, *(f"{name}={value}" for name, value in part.values.items())))
+        return [_too_few(name, 0, part.min_examples)]
+    return [check for key in covered for check in _check_slice(part, key, results[key][CANDIDATE], level)]
+
+
+def _check_slice(part: SliceRule, key: SliceKey, stored: Mapping[str, measures.Value], level: float) -> list[Check]:
+    examples = int(stored.get(measures.EXAMPLE_COUNT, 0))
+    if examples < part.min_examples:
+        return [_too_few(slice_name(key), examples, part.min_examples)]
+    return [
+        _check(slice_name(key), rule, decision)
+        for rule in part.rules
+        for decision in measures.decisions(rule, stored, level)
+    ]
+
+
+def _too_few(name: str, examples: int, wanted: int) -> Check:
+    where = f"slice {name}" if name else "the eval split"
+    reason = (
+        f"{where} must hold at least {wanted} examples, got {examples}: not enough data; collect more or judge a "
+        "coarser slice"
+    )
+    return Check(name, "", "examples", "not_enough_data", wanted, examples, None, None, wanted, reason)
+
+
+def _check(name: str, rule: Rule, decision: Decision) -> Check:
+    bounds = decision.bounds
+    return Check(
+        slice=name,
+        metric=rule.metric,
+        rule=decision.rule,
+        state=decision.state,
+        limit=decision.limit,
+        value=_finite(bounds.estimate),
+        lower=_finite(bounds.lower),
+        upper=_finite(bounds.upper),
+        needed_examples=decision.needed_examples,
+        reason=f"slice {name}: {decision.reason}" if name else decision.reason,
+    )
+
+
+def _together(checks: Sequence[Check]) -> State:
+    states = {check.state for check in checks}
+    if "blocked" in states or not states:
+        return "blocked"
+    return "not_enough_data" if "not_enough_data" in states else "passed"
+
+
+def _slice_result(
+    spec: GateSpec, key: SliceKey, models: Mapping[str, Mapping[str, measures.Value]], checks: Sequence[Check]
+) -> SliceResult:
+    own = [check for check in checks if check.slice == slice_name(key)]
+    metrics = {}
+    for metric in spec.all_metrics:
+        bounds: Bounds = measures.read_bounds(models[CANDIDATE], measures.bounds_name("max_drop", metric), spec.level)
+        metrics[metric] = {
+            "candidate": _finite(models[CANDIDATE].get(metric)),
+            "baseline": _finite(models[BASELINE].get(metric)),
+            "drop": _finite(bounds.estimate),
+            "drop_ci": [_finite(bounds.lower), _finite(bounds.upper)],
+        }
+    examples = int(models[CANDIDATE].get(measures.EXAMPLE_COUNT, 0))
+    return SliceResult(slice_name(key), dict(key), examples, _together(own) if own else None, metrics)
+
+
+def slice_name(key: SliceKey) -> str:
+    """How people read a slice: `sex=f and age=3`; empty for all examples."""
+    return " and ".join(f"{name}={value}" for name, value in key)
+
+
+def _confusion(results: Results) -> dict[str, list[list[int]]]:
+    overall = results.get((), {})
+    tables = {model: values.get(measures.CONFUSION) for model, values in overall.items()}
+    return {model: np.asarray(table).tolist() for model, table in tables.items() if table is not None}
+
+
+def _finite(value: measures.Value | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def read_verdict(evaluation_uri: str) -> Verdict:
+    """What the gate decided, from its evaluation artifact."""
+    with tf.io.gfile.GFile(f"{evaluation_uri}/{VERDICT_FILE}") as stream:
+        content = json.load(stream)
+    return Verdict(
+        state=content["state"],
+        confidence=content["confidence"],
+        slices=tuple(SliceResult(**entry) for entry in content["slices"]),
+        checks=tuple(Check(**entry) for entry in content["checks"]),
+        confusion=content["confusion"],
+    )
