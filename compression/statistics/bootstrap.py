@@ -235,8 +235,8 @@ def pair_values(found: Replicates, baseline: int, candidate: int) -> Floats:
 
     For precision, recall, f1 and accuracy one example of every way to differ is added, of weight 1 in the sample and
     Poisson in the replicates: where few answers differ, resampling them alone shows far too little spread. For recall
-    and normal bounds this is the interval of Bonett and Price (Journal of Educational and Behavioral Statistics 37
-    (2012), 479-488).
+    this comes down to the interval of Bonett and Price (Journal of Educational and Behavioral Statistics 37 (2012),
+    479-488).
     """
     row = METRIC_SUMS[found.metric]
     sums = found.sums[:, [baseline, candidate]]

@@ -4,40 +4,44 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+from scipy.special import ndtr, ndtri, stdtrit  # type: ignore[import-untyped]
 
 from compression.statistics.bootstrap import METRIC_SUMS, Replicates, pair_values
 from compression.statistics.bounds import MIN_EXAMPLES, Bounds, normal_quantile, unseen_share
 
-Interval = Literal["percentile", "basic", "bias_corrected", "normal"]
+Interval = Literal["percentile", "basic", "bias_corrected", "student", "wider"]
 Floats = NDArray[np.float64]
 
 # Chosen by simulation; docs/gate-statistics.md says why.
-DEFAULT_INTERVAL: Interval = "normal"
+DEFAULT_INTERVAL: Interval = "wider"
 # With more undefined replicates than this the sample is at the edge of what the metric is defined for.
 _MOST_UNDEFINED = 0.05
 
 
 def bootstrap_interval(
-    value: Floats, replicates: Floats, confidence: float, kind: Interval = DEFAULT_INTERVAL
+    value: Floats, replicates: Floats, confidence: float, examples: int, kind: Interval = DEFAULT_INTERVAL
 ) -> tuple[Floats, Floats]:
-    """Lower and upper bound, each one-sided at `confidence`; undefined replicates are left out.
+    """Lower and upper bound, each one-sided at `confidence`; undefined replicates (NaN) are left out.
 
     Args:
         value: On the sample, `[k]`.
         replicates: `[k, replicates]`.
         confidence: One-sided, in (0.5, 1).
+        examples: Number of examples that the metric rests on, at least 2.
         kind: `percentile`: quantiles of the replicates; `basic`: reflected about the value; `bias_corrected`: quantiles
-            shifted by the replicates' median bias (Efron 1981); `normal`: value and standard deviation of the
-            replicates.
+            shifted by the replicates' median bias (Efron 1981); `student`: value and standard deviation of the
+            replicates with Student's quantile; `wider`: on each side the more cautious of `student` and `percentile`.
     """
-    if kind == "normal":
-        reach = normal_quantile(confidence) * np.nanstd(replicates, axis=-1)
-        return value - reach, value + reach
     if kind == "bias_corrected":
         return _bias_corrected(value, replicates, confidence)
+    # The bootstrap's variance divides by n, not by n - 1.
+    reach = stdtrit(examples - 1, confidence) * np.nanstd(replicates, axis=-1) * np.sqrt(examples / (examples - 1))
+    if kind == "student":
+        return value - reach, value + reach
     low, high = np.nanquantile(replicates, [1 - confidence, confidence], axis=-1)
-    return (low, high) if kind == "percentile" else (2 * value - high, 2 * value - low)
+    if kind == "basic":
+        return 2 * value - high, 2 * value - low
+    return (low, high) if kind == "percentile" else (np.minimum(low, value - reach), np.maximum(high, value + reach))
 
 
 def _bias_corrected(value: Floats, replicates: Floats, confidence: float) -> tuple[Floats, Floats]:
@@ -94,5 +98,5 @@ def _bounds(found: Replicates, values: Floats, confidence: float) -> tuple[float
     if found.relevant < MIN_EXAMPLES or not np.isfinite(values[0]) or undefined > _MOST_UNDEFINED:
         return -np.inf, np.inf
     defined = np.where(np.isfinite(values[1:]), values[1:], np.nan)
-    low, high = bootstrap_interval(values[:1], defined[None], confidence)
+    low, high = bootstrap_interval(values[:1], defined[None], confidence, found.relevant)
     return float(low[0]), float(high[0])

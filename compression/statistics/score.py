@@ -38,7 +38,9 @@ def null_variance(n: ArrayLike, b: ArrayLike, c: ArrayLike, drop: ArrayLike) -> 
 def rejects(n: ArrayLike, b: ArrayLike, c: ArrayLike, drop: ArrayLike, z: float) -> NDArray[np.bool_]:
     """Whether the score test at normal quantile `z` refuses that the true drop is `drop` or more."""
     n, b, c, drop = (np.asarray(value, np.float64) for value in (n, b, c, drop))
-    refused: NDArray[np.bool_] = np.asarray(b - c - n * drop <= -z * np.sqrt(null_variance(n, b, c, drop)))
+    excess = b - c - n * drop
+    # Without the second condition a table without differing answers would refuse a drop of 0, by 0 <= 0.
+    refused: NDArray[np.bool_] = (excess <= -z * np.sqrt(null_variance(n, b, c, drop))) & np.less(excess, 0)
     return refused
 
 
