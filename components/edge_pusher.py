@@ -16,6 +16,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_artifacts import Model, PushedModel
 
 from components import model_artifact
+from components.edge_check import GOLDEN_FILE
 from components.selector import read_selection
 from registry import PushedVersion, Registry
 
@@ -59,7 +60,8 @@ class _Executor(BaseExecutor):
         if selection["selected"] is not None:
             manifest = self._manifest(selected, selection, json.loads(exec_properties["facts"]))
             registry = Registry(Path(exec_properties["registry"]))
-            version = registry.push(model_artifact.tflite_path(selected), manifest)
+            golden = {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE}
+            version = registry.push(model_artifact.tflite_path(selected), manifest, golden)
             shutil.copyfile(model_artifact.tflite_path(selected), folder / model_artifact.TFLITE_FILE)
             pushed.set_string_custom_property("pushed_destination", str(version.path))
             pushed.set_string_custom_property("pushed_version", str(version.version))
@@ -83,6 +85,7 @@ class _Executor(BaseExecutor):
             "identity": hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest(),
             "name": facts["name"],
             "selection": selection["reason"],
+            "edge": selection["edge"],
             "run_id": getattr(self._context, "pipeline_run_id", None),
             "tools": tool_versions(),
         }

@@ -1,4 +1,4 @@
-"""Components whose inputs depend on the plan: a model, an evaluation and a blessing per variant, each of them optional.
+"""Components whose inputs depend on the plan: a model, an evaluation and two blessings per variant, each optional.
 
 TFX's function components have a fixed list of inputs, and a union of channels does not compile for Kubeflow. So the
 specification is made per pipeline; the executor finds a variant's artifacts by the name of the input.
@@ -10,9 +10,14 @@ from typing import Any
 
 from tfx.types import Artifact, BaseChannel, ComponentSpec, channel_utils
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation
 
-VARIANT_INPUTS: dict[str, type[Artifact]] = {"model": Model, "evaluation": ModelEvaluation, "blessing": ModelBlessing}
+VARIANT_INPUTS: dict[str, type[Artifact]] = {
+    "model": Model,
+    "evaluation": ModelEvaluation,
+    "blessing": ModelBlessing,
+    "edge": InfraBlessing,
+}
 
 
 def make_spec(

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfx.types import Artifact
-from tfx.types.standard_artifacts import Model
+from tfx.types.standard_artifacts import InfraBlessing, Model
 
-from components import fan_in, gate, model_artifact
+from components import edge_check, fan_in, model_artifact
+from components.evaluate.verdict import SliceResult, Verdict, read_verdict
+from compression.edge.report import EdgeReport
 
 
 @dataclass(frozen=True)
@@ -18,62 +20,78 @@ class Outcome:
         name: Name of the variant.
         model: Its finished model; `None` when a step failed.
         reports: Reports of its steps, first step first.
-        result: What the gate measured; `None` when the gate failed.
-        checks: The gate's rules, judged.
-        blessed: The Evaluator's verdict; `None` when it gave none.
+        verdict: What the gate decided; `None` when the gate failed.
+        blessed: The gate's blessing; `None` when it gave none.
+        edge: What the edge check found; `None` when it failed.
+        edge_blessing: The edge check's artifact, which holds the golden pairs.
     """
 
     name: str
     model: Model | None
     reports: Sequence[Mapping[str, Any]] = ()
-    result: gate.GateResult | None = None
-    checks: Sequence[gate.Check] = ()
+    verdict: Verdict | None = None
     blessed: bool | None = None
+    edge: EdgeReport | None = None
+    edge_blessing: InfraBlessing | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether the Evaluator blessed the model and all our own checks of its result hold."""
-        return bool(self.blessed) and bool(self.checks) and all(check.passed for check in self.checks)
+        """Whether the gate and the edge check were both there and both passed."""
+        return self.status == "passed"
 
     @property
     def status(self) -> str:
-        """`passed`, `blocked` or `failed`, as in the summary."""
-        if self.result is None:
+        """`passed`, `blocked`, `not_enough_data` or `failed`, as in the summary."""
+        if self.verdict is None or self.edge is None:
             return "failed"
-        return "passed" if self.passed else "blocked"
+        if not self.edge.passed or self.verdict.state == "blocked":
+            return "blocked"
+        if self.verdict.state == "passed" and not self.blessed:
+            return "blocked"
+        return self.verdict.state
 
     @property
     def reasons(self) -> list[str]:
         """Why the variant did not pass, in words."""
         if self.model is None:
             return ["a step of this variant failed"]
-        if self.result is None:
-            return ["the gate of this variant failed"]
-        said = [check.reason for check in self.checks if not check.passed]
-        if not said and not self.blessed:
-            said = ["the Evaluator did not bless the model although every rule holds; its validation result says why"]
-        return said
+        missing = [name for name, part in (("gate", self.verdict), ("edge check", self.edge)) if part is None]
+        said = [f"the {name} of this variant failed" for name in missing]
+        if self.verdict is not None:
+            said += self.verdict.reasons
+            if self.verdict.state == "passed" and not self.blessed:
+                said.append("TFMA's validation does not agree that every rule holds; the evaluation artifact says why")
+        return [*said, *(self.edge.reasons if self.edge else ())]
 
     @property
     def conversion(self) -> Mapping[str, Any]:
         """The report of the last step, `quantize`."""
         return self.reports[-1] if self.reports else {}
 
+    @property
+    def overall(self) -> SliceResult | None:
+        """The gate's numbers on the whole eval split."""
+        return self.verdict.slices[0] if self.verdict and self.verdict.slices else None
 
-def collect(input_dict: Mapping[str, list[Artifact]], names: Sequence[str], rule: gate.GateRule) -> list[Outcome]:
+
+def collect(input_dict: Mapping[str, list[Artifact]], names: Sequence[str]) -> list[Outcome]:
     """The outcomes of all variants, in the order of `names`."""
-    return [_outcome(input_dict, name, rule) for name in names]
+    return [_outcome(input_dict, name) for name in names]
 
 
-def _outcome(input_dict: Mapping[str, list[Artifact]], name: str, rule: gate.GateRule) -> Outcome:
-    model, evaluation, blessing = (
+def _outcome(input_dict: Mapping[str, list[Artifact]], name: str) -> Outcome:
+    model, evaluation, blessing, edge = (
         fan_in.single(input_dict, fan_in.input_key(kind, name)) for kind in fan_in.VARIANT_INPUTS
     )
     if model is None:
         return Outcome(name, None)
-    reports = model_artifact.step_reports(model)
-    if evaluation is None or blessing is None:
-        return Outcome(name, model, reports)
-    result = gate.read_result(evaluation.uri, rule.metric)
-    blessed = bool(blessing.get_int_custom_property("blessed"))
-    return Outcome(name, model, reports, result, gate.judge(rule, result), blessed)
+    judged = evaluation is not None and blessing is not None
+    return Outcome(
+        name,
+        model,
+        reports=model_artifact.step_reports(model),
+        verdict=read_verdict(evaluation.uri) if judged else None,
+        blessed=bool(blessing.get_int_custom_property("blessed")) if judged else None,
+        edge=edge_check.read_report(edge) if edge else None,
+        edge_blessing=edge,
+    )

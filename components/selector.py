@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from tfx.types import BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.standard_artifacts import Model
 
-from components import fan_in, model_artifact, outcomes
-from components.gate import GateRule
+from components import edge_check, fan_in, model_artifact, outcomes
 from compression.settings.metrics import METRICS
 
 SELECTION_FILE = "selection.json"
@@ -29,7 +27,8 @@ def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tupl
 
     Args:
         passed: The variants that passed the gate.
-        select: `smallest`, or `most_accurate` on the validation split (the eval split belongs to the gate).
+        select: `smallest`, `fastest` (median latency of the edge check), or `most_accurate` on the validation split
+            (the eval split belongs to the gate).
         metric: The gate's metric.
 
     Returns:
@@ -45,20 +44,29 @@ def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tupl
     if select == "smallest":
         best = min(passed, key=sizes)
         return best.name, f"smallest of {len(passed)} that passed: {sizes(best)[0]:,} bytes after gzip"
+    if select == "fastest":
+        # A passing edge check has measured the latency.
+        best = min(passed, key=lambda outcome: (outcome.edge.latency.p50_ms, sizes(outcome)))
+        return best.name, f"fastest of {len(passed)} that passed: {best.edge.latency.p50_ms:.4g} ms (median)"
     sign = -1 if METRICS[metric].higher_is_better else 1
     best = min(passed, key=lambda outcome: (sign * outcome.conversion["validation"], sizes(outcome)))
     value = best.conversion["validation"]
     return best.name, f"best validation {METRICS[metric].title} of {len(passed)} that passed: {value:.4g}"
 
 
+def _gate_numbers(outcome: outcomes.Outcome) -> dict[str, Any]:
+    """What the gate measured on the whole eval split, and how sure it is."""
+    overall = outcome.overall
+    return {"confidence": outcome.verdict.confidence, "examples": overall.examples, "metrics": overall.metrics}
+
+
 class _Executor(BaseExecutor):
     """Copies the chosen model into the output artifact; says so when there is none."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
-        rule = GateRule.from_json(exec_properties["rule"])
-        found = outcomes.collect(input_dict, json.loads(exec_properties["variants"]), rule)
+        found = outcomes.collect(input_dict, json.loads(exec_properties["variants"]))
         passed = [outcome for outcome in found if outcome.passed]
-        name, reason = choose(passed, exec_properties["select"], rule.metric)
+        name, reason = choose(passed, exec_properties["select"], exec_properties["metric"])
         selection: dict[str, Any] = {"selected": name, "reason": reason}
         selected = get_single_instance(output_dict["selected"])
         folder = Path(selected.uri)
@@ -66,7 +74,9 @@ class _Executor(BaseExecutor):
         if name is not None:
             chosen = next(outcome for outcome in passed if outcome.name == name)
             shutil.copytree(chosen.model.uri, folder, dirs_exist_ok=True)
-            selection["gate"] = {**asdict(rule), **asdict(chosen.result)}
+            selection |= {"gate": _gate_numbers(chosen), "edge": chosen.edge.to_dict()}
+            golden = edge_check.golden_path(chosen.edge_blessing)
+            shutil.copyfile(golden, folder / edge_check.GOLDEN_FILE)
             selected.set_string_custom_property(model_artifact.VARIANT_PROPERTY, name)
         selected.set_int_custom_property("selected", int(name is not None))
         (folder / SELECTION_FILE).write_text(json.dumps(selection))
@@ -79,7 +89,7 @@ class Selector(BaseComponent):
     EXECUTOR_SPEC = ExecutorClassSpec(_Executor)
 
     def __init__(
-        self, variants: Mapping[str, Mapping[str, BaseChannel]], *, rule: GateRule, select: str, code_sha256: str
+        self, variants: Mapping[str, Mapping[str, BaseChannel]], *, metric: str, select: str, code_sha256: str
     ) -> None:
         super().__init__(
             spec=fan_in.make_spec(
@@ -89,7 +99,7 @@ class Selector(BaseComponent):
                 outputs={"selected": Model},
                 parameters={
                     "variants": json.dumps(list(variants)),
-                    "rule": rule.to_json(),
+                    "metric": metric,
                     "select": select,
                     "code_sha256": code_sha256,
                 },
@@ -98,5 +108,5 @@ class Selector(BaseComponent):
 
 
 def read_selection(selected: Model) -> dict[str, Any]:
-    """`{selected, reason}` of a selector's output, and the `gate` numbers of the selected variant."""
+    """`{selected, reason}` of a selector's output, and the `gate` and `edge` numbers of the selected variant."""
     return json.loads((Path(selected.uri) / SELECTION_FILE).read_text())

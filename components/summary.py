@@ -13,28 +13,21 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import Artifact, BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
-from tfx.types.standard_artifacts import Examples, Model, ModelEvaluation, PushedModel
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEvaluation, PushedModel
 
-from components import edge_pusher, fan_in, ingest, model_artifact, outcomes
-from components.gate import GateRule
+from components import edge_check, edge_pusher, fan_in, ingest, model_artifact, outcomes, pareto, summary_variant
 from components.selector import read_selection
-from compression.settings.metrics import drop
 
 SUMMARY_FILE = "summary.json"
 SCHEMA_VERSION = 1
-GATE_METHOD = "point estimate: candidate against baseline on the eval split"
+_GATE_METHOD = (
+    "one-sided bounds of the paired difference, {level:.4g} % sure each: score or exact interval for accuracy, paired "
+    "bootstrap for other metrics"
+)
 
-_VARIANT_NOT_MEASURED = {
-    "drop_ci": "the gate compares point estimates",
-    "drop_vs_champion": "the gate compares with the baseline alone",
-    "slices": "the gate looks at the whole eval split",
-    "latency_ms": "no edge check is part of the pipeline",
-    "arena_bytes": "no edge check is part of the pipeline",
-    "macs": "no edge check is part of the pipeline",
-}
+_VARIANT_NOT_MEASURED = {"drop_vs_champion": "the gate compares with the baseline alone"}
 _NOT_MEASURED = {
     "champion": "the gate compares with the baseline alone",
-    "baseline.latency_ms": "no edge check is part of the pipeline",
     "started_at": "the runner adds it",
     "nodes": "the runner adds them",
 }
@@ -45,29 +38,27 @@ class _Executor(BaseExecutor):
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
         run_id = getattr(self._context, "pipeline_run_id", None)
-        rule = GateRule.from_json(exec_properties["rule"])
-        summary = compose(input_dict, rule=rule, facts=json.loads(exec_properties["facts"]), run_id=run_id)
+        summary = compose(input_dict, json.loads(exec_properties["facts"]), run_id)
         folder = Path(get_single_instance(output_dict["summary"]).uri)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2, allow_nan=False))
 
 
-def compose(
-    input_dict: Mapping[str, list[Artifact]], *, rule: GateRule, facts: Mapping[str, Any], run_id: str | None
-) -> dict[str, Any]:
+def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], run_id: str | None) -> dict[str, Any]:
     """The summary of whatever artifacts there are; without any it says that everything failed.
 
     Args:
         input_dict: Artifacts by input name, as `Summary` declares them; any may be absent.
-        rule: The gate's rule.
-        facts: `{name, seed, config_sha256, steps: {variant: [..]}}`.
+        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}}`.
         run_id: Id of the run.
     """
-    found = outcomes.collect(input_dict, list(facts["steps"]), rule)
-    selected = fan_in.single(input_dict, "selected")
+    found = outcomes.collect(input_dict, list(facts["steps"]))
     pushed = fan_in.single(input_dict, "pushed")
     version = edge_pusher.read_pushed(pushed) if pushed else None
+    selected = fan_in.single(input_dict, "selected")
+    selection = read_selection(selected) if selected else {"selected": None, "reason": None}
     all_failed = all(outcome.status == "failed" for outcome in found)
+    front = pareto.front(found)
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
@@ -81,11 +72,16 @@ def compose(
         "config_sha256": facts["config_sha256"],
         "host": host(),
         "n_examples": _n_examples(fan_in.single(input_dict, "examples")),
-        "gate_method": GATE_METHOD,
-        "baseline": _baseline(fan_in.single(input_dict, "baseline"), found, rule),
+        "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
+        "baseline": _baseline(input_dict, found, facts["metric"]),
         "champion": None,
-        "variants": [_variant(outcome, facts["steps"][outcome.name], rule) for outcome in found],
-        "selected": read_selection(selected)["selected"] if selected else None,
+        "variants": [
+            summary_variant.describe(outcome, facts["steps"][outcome.name], facts["metric"], outcome.name in front)
+            | {"not_measured": _VARIANT_NOT_MEASURED | summary_variant.not_measured(outcome)}
+            for outcome in found
+        ],
+        "selected": selection["selected"],
+        "selection_reason": selection["reason"],
         "pushed": version,
         "nodes": [],
         "not_measured": dict(_NOT_MEASURED),
@@ -114,67 +110,19 @@ def _n_examples(examples: Examples | None) -> dict[str, int] | None:
     return ingest.read_facts(examples.uri).examples if examples else None
 
 
-def _baseline(model: Model | None, found: list[outcomes.Outcome], rule: GateRule) -> dict[str, Any]:
-    """The baseline's value comes from any gate: all of them measured the same model on the same examples."""
-    values = [outcome.result.baseline for outcome in found if outcome.result]
+def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Outcome], metric: str) -> dict[str, Any]:
+    """The baseline's value comes from any gate: all of them read the same answers of it."""
+    model, edge = fan_in.single(input_dict, "baseline"), fan_in.single(input_dict, "edge_baseline")
     audit = model_artifact.step_reports(model)[-1]["audit"] if model else {}
+    report = edge_check.read_report(edge) if edge else None
+    values = [outcome.overall.metrics[metric]["baseline"] for outcome in found if outcome.overall]
     return {
-        "metric": rule.metric,
-        "value": _finite(values[0]) if values else None,
+        "metric": metric,
+        "value": values[0] if values else None,
         "size_bytes": audit.get("size_bytes"),
         "gzip_bytes": audit.get("gzip_bytes"),
-        "latency_ms": None,
+        "latency_ms": summary_variant.latency(report),
     }
-
-
-def _variant(outcome: outcomes.Outcome, steps: list[str], rule: GateRule) -> dict[str, Any]:
-    result, audit = outcome.result, outcome.conversion.get("audit", {})
-    lost = drop(rule.metric, result.baseline, result.candidate) if result else None
-    return {
-        "name": outcome.name,
-        "steps": steps,
-        "status": outcome.status,
-        "stage": None,
-        "metric": rule.metric,
-        "value": _finite(result.candidate) if result else None,
-        "drop": _finite(lost) if lost is not None else None,
-        "drop_ci": None,
-        "drop_vs_champion": None,
-        "gates": [
-            {"rule": check.rule, "passed": check.passed, "threshold": check.threshold, "value": _finite(check.value)}
-            for check in outcome.checks
-        ],
-        "slices": [],
-        "size_bytes": audit.get("size_bytes"),
-        "gzip_bytes": audit.get("gzip_bytes"),
-        "latency_ms": None,
-        "arena_bytes": None,
-        "macs": None,
-        "sparsity": audit.get("sparsity"),
-        "distinct_weights": audit.get("distinct_weights"),
-        "audit": _audit(outcome) if audit else None,
-        "blessed": outcome.blessed,
-        "reasons": outcome.reasons,
-        "not_measured": _VARIANT_NOT_MEASURED,
-    }
-
-
-def _audit(outcome: outcomes.Outcome) -> dict[str, Any]:
-    left_float = [layer for report in outcome.reports for layer in report.get("left_float", [])]
-    conversion = outcome.conversion
-    return {
-        **conversion["audit"],
-        "inputs": conversion["inputs"],
-        "outputs": conversion["outputs"],
-        "left_float": left_float,
-        "max_abs_error": _finite(conversion["max_abs_error"]),
-        "validation": _finite(conversion["validation"]),
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON knows no NaN; a number that is none was not measured."""
-    return value if value is not None and abs(value) < float("inf") else None
 
 
 class Summary(BaseComponent):
@@ -182,9 +130,8 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `baseline`, `selected` and `pushed`.
-        rule: The gate's rule.
-        facts: `{name, seed, config_sha256, steps: {variant: [..]}}`.
+        inputs: `examples`, `baseline`, `edge_baseline`, `selected` and `pushed`.
+        facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """
 
@@ -196,21 +143,22 @@ class Summary(BaseComponent):
         variants: Mapping[str, Mapping[str, BaseChannel]],
         inputs: Mapping[str, BaseChannel],
         *,
-        rule: GateRule,
         facts: dict[str, Any],
         code_sha256: str,
     ) -> None:
-        types = {"examples": Examples, "baseline": Model, "selected": Model, "pushed": PushedModel}
+        types = {
+            "examples": Examples,
+            "baseline": Model,
+            "edge_baseline": InfraBlessing,
+            "selected": Model,
+            "pushed": PushedModel,
+        }
         super().__init__(
             spec=fan_in.make_spec(
                 "SummarySpec",
                 variants=variants,
                 inputs={key: (types[key], channel) for key, channel in inputs.items()},
                 outputs={"summary": ModelEvaluation},
-                parameters={
-                    "rule": rule.to_json(),
-                    "facts": json.dumps(facts),
-                    "code_sha256": code_sha256,
-                },
+                parameters={"facts": json.dumps(facts), "code_sha256": code_sha256},
             )
         )

@@ -28,9 +28,11 @@ def evaluate(
     known = sorted(name for name, row in METRICS.items() if task in row.class_names)
     if metric not in known:
         raise CompressionError(f"task {task} knows the metrics {', '.join(known)}, got {metric!r}; choose one of them")
-    total = getattr(keras.metrics, METRICS[metric].class_names[task])()
+    row = METRICS[metric]
+    total = getattr(keras.metrics, row.class_names[task])(**row.arguments)
     for features, label in split.iterate_arrays(batch_size):
         predictions = predict(features)
         # Labels come as [batch] or [batch, 1]; against [batch, 1] the former would broadcast to [batch, batch].
         total.update_state(label.reshape(len(label), 1), predictions)
-    return float(total.result().numpy())
+    # F1Score gives one number per output.
+    return float(np.ravel(total.result().numpy())[0])

@@ -7,7 +7,6 @@ from typing import Any
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
@@ -18,17 +17,24 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import BaseChannel
 
-from components import gate
 from components.data_guard import DataGuard
+from components.edge_check import EdgeCheck
 from components.edge_pusher import EdgePusher
+from components.evaluate.answers import BaselineAnswers
+from components.evaluate.gate import Gate
+from components.evaluate.spec import GateSpec, Rule, SliceRule
 from components.import_schema import ImportSchema
 from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
 from components.selector import Selector
 from components.summary import Summary
+from compression.edge.host import host_key
+from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
+from compression.settings.edge import EdgeSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
+from pipeline.config.sections import Thresholds
 from pipeline.plan import Plan, VariantPlan, describe, make_plan
 from pipeline.steps import STEPS
 
@@ -71,17 +77,49 @@ def build(
     )
 
 
+def gate_spec(config: Config) -> GateSpec:
+    """What every gate of a configuration is told."""
+
+    def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+        given = thresholds.given()
+        return (Rule(metric=config.gate.metric, **given),) if given else ()
+
+    return GateSpec(
+        task=config.model.task,
+        label=config.data.label,
+        rules=rules(config.gate),
+        slices=tuple(
+            SliceRule(features=part.by, values=part.where, rules=rules(part), min_examples=part.min_examples)
+            for part in config.gate.slices
+        ),
+        confidence=config.gate.confidence,
+        variants=len(config.variants),
+        seed=config.seed,
+    )
+
+
+def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
+    """What the summary says of the configuration."""
+    return {
+        "name": config.name,
+        "seed": config.seed,
+        "config_sha256": config.sha256,
+        "metric": config.gate.metric,
+        "level": gate_spec(config).level,
+        "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
+    }
+
+
 class _Graph:
     """Wires the nodes; every method adds some and returns what later ones read."""
 
     def __init__(self, config: Config, spec: IngestSpec, registry: str) -> None:
         self.nodes: list[BaseNode] = []
         self._config = config
-        self._rule = gate.GateRule(**config.gate.model_dump(), task=config.model.task)
         plan = make_plan(config)
         self._data(spec)
         self._train()
-        self._baseline = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        self._baseline_parts()
         self._variants = self._compress(plan)
         self._push(plan, registry)
 
@@ -125,8 +163,7 @@ class _Graph:
         self._trainer = self._add(
             Trainer(
                 run_fn="components.train.run_fn",
-                examples=self._transform.outputs["transformed_examples"],
-                transform_graph=self._transform.outputs["transform_graph"],
+                **self._transformed,
                 train_args=trainer_pb2.TrainArgs(splits=["train"]),
                 # TFX's "eval" arguments are what is looked at while training: the eval split stays with the gate.
                 eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
@@ -152,26 +189,51 @@ class _Graph:
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
-        transform = self._transform.outputs
-        evaluator = Evaluator(
-            examples=transform["transformed_examples"],
-            schema=transform["post_transform_schema"],
+        gate = Gate(
+            **self._transformed,
             model=model,
-            baseline_model=self._trainer.outputs["model"],
-            eval_config=gate.eval_config(
-                self._rule,
-                label=self._config.data.label,
-                code_sha256=code_sha256(gate.EXTRACTORS_MODULE),
-            ),
-            example_splits=["eval"],
-            module_path=gate.EXTRACTORS_MODULE,
+            baseline=self._answers,
+            spec=gate_spec(self._config).model_dump_json(),
+            code_sha256=code_sha256("components.evaluate.gate"),
         )
-        evaluator = self._add(evaluator, variant.gate_id)
+        gate = self._add(gate, variant.gate_id)
         return {
             "model": model,
-            "evaluation": evaluator.outputs["evaluation"],
-            "blessing": evaluator.outputs["blessing"],
+            "evaluation": gate.outputs["evaluation"],
+            "blessing": gate.outputs["blessing"],
+            "edge": self._edge_check(variant.edge_id, model, self._config.edge),
         }
+
+    def _baseline_parts(self) -> None:
+        """The float model as TFLite, its answers to the eval split for all gates, and how fast it is."""
+        self._baseline = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        # The Keras model is the truth: its TFLite form is only compared in size and speed.
+        answers = BaselineAnswers(
+            **self._transformed,
+            model=self._trainer.outputs["model"],
+            split="eval",
+            code_sha256=code_sha256("components.evaluate.answers"),
+        )
+        self._answers = self._add(answers, "baseline-answers").outputs["answers"]
+        # Budgets are for what is pushed.
+        settings = EdgeSettings(profile=self._config.edge.profile, threads=self._config.edge.threads)
+        self._edge_baseline = self._edge_check("edge-baseline", self._baseline, settings)
+
+    def _edge_check(self, node_id: str, model: BaseChannel, settings: EdgeSettings) -> BaseChannel:
+        check = EdgeCheck(
+            **self._transformed,
+            model=model,
+            settings=settings.model_dump_json(),
+            profile=load_profile(settings.profile).model_dump_json(),
+            host_key=host_key(settings.threads),
+            code_sha256=code_sha256("components.edge_check"),
+        )
+        return self._add(check, node_id).outputs["blessing"]
+
+    @property
+    def _transformed(self) -> dict[str, BaseChannel]:
+        outputs = self._transform.outputs
+        return {"examples": outputs["transformed_examples"], "transform_graph": outputs["transform_graph"]}
 
     def _quantize(self, node_id: str, settings: QuantizeSettings, parent: BaseNode, *, variant: str) -> BaseChannel:
         more = {"variant": variant, "metric": self._config.gate.metric}
@@ -183,8 +245,7 @@ class _Graph:
         model = parent.outputs["model" if parent is self._trainer else "compressed"]
         node = component(
             model=model,
-            examples=self._transform.outputs["transformed_examples"],
-            transform_graph=self._transform.outputs["transform_graph"],
+            **self._transformed,
             settings=settings,
             label=self._config.data.label,
             task=self._config.model.task,
@@ -196,24 +257,26 @@ class _Graph:
 
     def _push(self, plan: Plan, registry: str) -> None:
         config = self._config
-        steps = {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants}
+        facts = summary_facts(config, plan)
         selector = Selector(
-            self._variants, rule=self._rule, select=config.select, code_sha256=code_sha256("components.selector")
+            self._variants,
+            metric=config.gate.metric,
+            select=config.select,
+            code_sha256=code_sha256("components.selector"),
         )
         selected = self._add(selector, "selector").outputs["selected"]
-        facts: dict[str, Any] = {"name": config.name, "steps": steps}
         pusher = EdgePusher(
             selected,
             registry=registry,
-            facts={**facts, "label_names": config.data.label_names},
+            facts={**{key: facts[key] for key in ("name", "steps")}, "label_names": config.data.label_names},
             code_sha256=code_sha256("components.edge_pusher"),
         )
         pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
+        inputs = {"examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
         summary = Summary(
             self._variants,
-            {"examples": self._examples, "baseline": self._baseline, "selected": selected, "pushed": pushed},
-            rule=self._rule,
-            facts={**facts, "seed": config.seed, "config_sha256": config.sha256},
+            {**inputs, "selected": selected, "pushed": pushed},
+            facts=facts,
             code_sha256=code_sha256("components.summary"),
         )
         self._add(summary, "summary")

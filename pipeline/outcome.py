@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components import gate
 from components.summary import SUMMARY_FILE, compose
 from pipeline.config import Config
 from pipeline.failure import cause
-from pipeline.plan import Plan, describe
+from pipeline.graph import summary_facts
+from pipeline.plan import Plan
 from pipeline.runner import NodeResult, State
 from pipeline.workspace import now
+
+BASELINE_PARTS = {"baseline", "edge-baseline"}
+"""Nodes that measure the baseline's file; a run whose variants pass does without."""
 
 
 def summarize(
@@ -28,10 +31,10 @@ def summarize(
         interrupted: Exit code of a run that was interrupted (130, 143), else `None`.
     """
     states = {result.id: result for result in results}
-    summary = _from_node(states) or _without_node(config, plan, run_id)
+    summary = _from_node(states) or compose({}, summary_facts(config, plan), run_id)
     shared = _shared_nodes(plan, states)
     for variant, way in zip(summary["variants"], plan.variants, strict=True):
-        _add_stage(variant, shared, [*way.interior, way.quantize_id, way.gate_id], states)
+        _add_stage(variant, shared, [*way.interior, way.quantize_id, way.gate_id, way.edge_id], states)
     summary["nodes"] = [_node(result) for result in results]
     summary["started_at"], summary["finished_at"] = started_at, now()
     summary["not_measured"] = {k: v for k, v in summary["not_measured"].items() if k not in ("started_at", "nodes")}
@@ -46,34 +49,25 @@ def _from_node(states: dict[str, NodeResult]) -> dict[str, Any] | None:
     return json.loads((Path(result.outputs["summary"][0].uri) / SUMMARY_FILE).read_text())
 
 
-def _without_node(config: Config, plan: Plan, run_id: str) -> dict[str, Any]:
-    facts = {
-        "name": config.name,
-        "seed": config.seed,
-        "config_sha256": config.sha256,
-        "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
-    }
-    rule = gate.GateRule(**config.gate.model_dump(), task=config.model.task)
-    return compose({}, rule=rule, facts=facts, run_id=run_id)
-
-
 def _own_nodes(plan: Plan) -> set[str]:
     """Nodes that belong to some variants and not to the run as a whole."""
     return {node.id for node in plan.steps} | {
-        node_id for variant in plan.variants for node_id in (variant.quantize_id, variant.gate_id)
+        node_id for variant in plan.variants for node_id in (variant.quantize_id, variant.gate_id, variant.edge_id)
     }
 
 
 def _shared_nodes(plan: Plan, states: dict[str, NodeResult]) -> list[str]:
     """Nodes that every variant needs: all before the first step."""
-    own, after = _own_nodes(plan), {"baseline", "selector", "edge-pusher", "summary"}
+    own, after = _own_nodes(plan), {*BASELINE_PARTS, "selector", "edge-pusher", "summary"}
     return [node_id for node_id in states if node_id not in own | after]
 
 
 def _add_stage(variant: dict[str, Any], shared: list[str], own: list[str], states: dict[str, NodeResult]) -> None:
     """Where a variant ended and why, when it did not pass."""
-    variant["stage"] = None if variant["status"] == "passed" else own[-1]
     if variant["status"] != "failed":
+        *_, gate, edge = own
+        held = variant["status"] == "passed" or all(rule["passed"] for rule in variant["gates"])
+        variant["stage"] = None if variant["status"] == "passed" else edge if held else gate
         return
     variant["status"] = "not_run"
     ended = next((states[node] for node in (*shared, *own) if node in states and not states[node].succeeded), None)
@@ -94,7 +88,7 @@ def _status(
     if interrupted is not None:
         return "failed", interrupted
     failed = {node_id for node_id, result in states.items() if result.state is State.FAILED}
-    if failed - _own_nodes(plan) - {"baseline"}:
+    if failed - _own_nodes(plan) - BASELINE_PARTS:
         return "failed", 1
     if summary["pushed"]:
         return "pushed", 0

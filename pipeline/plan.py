@@ -40,6 +40,7 @@ class VariantPlan:
         interior: Ids of the step nodes before `quantize`, from the Trainer on.
         quantize_id: Id of its conversion node.
         gate_id: Id of its gate node.
+        edge_id: Id of its edge check.
         quantize: Settings of its conversion.
         parent: Id of the node that its conversion reads; None: the Trainer.
     """
@@ -49,6 +50,7 @@ class VariantPlan:
     interior: tuple[str, ...]
     quantize_id: str
     gate_id: str
+    edge_id: str
     quantize: QuantizeSettings
     parent: str | None
 
@@ -104,7 +106,8 @@ def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...]) -> V
     # Argo refuses underscores in node names.
     kebab = name.replace("_", "-")
     parent = interior[-1] if interior else None
-    return VariantPlan(name, steps, interior, f"quantize-{kebab}", f"gate-{kebab}", quantize, parent)
+    ids = (f"quantize-{kebab}", f"gate-{kebab}", f"edge-{kebab}")
+    return VariantPlan(name, steps, interior, *ids, quantize, parent)
 
 
 def _node_id(chain: Sequence[Step]) -> str:

@@ -1,6 +1,7 @@
 """The metrics a gate can use, as a table: direction, tasks, and who computes them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,11 +13,13 @@ class Metric:
         class_names: Per task, the class that computes the metric; TFMA and tf_keras use the same names.
             A task without an entry does not know the metric.
         title: How people write the metric.
+        arguments: What the class is made with.
     """
 
     higher_is_better: bool
     class_names: dict[str, str]
     title: str
+    arguments: Mapping[str, float] = field(default_factory=dict)
 
 
 METRICS: dict[str, Metric] = {
@@ -24,6 +27,7 @@ METRICS: dict[str, Metric] = {
     "auc": Metric(True, {"binary": "AUC"}, "area under the ROC curve"),
     "precision": Metric(True, {"binary": "Precision"}, "precision"),
     "recall": Metric(True, {"binary": "Recall"}, "recall"),
+    "f1": Metric(True, {"binary": "F1Score"}, "F1 score", {"threshold": 0.5}),
     "rmse": Metric(False, {"regression": "RootMeanSquaredError"}, "root mean squared error"),
     "mae": Metric(False, {"regression": "MeanAbsoluteError"}, "mean absolute error"),
 }

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, model_validator
 
 from compression.settings import Settings, TrainSettings
+from compression.settings.edge import EdgeSettings
 from compression.settings.metrics import METRICS
 from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, nearest, report, show, show_path
@@ -32,8 +33,11 @@ class Config(Settings):
     train: TrainSettings = TrainSettings()
     variants: Annotated[dict[str, tuple[Step, ...]], BeforeValidator(read_variants)]
     gate: GateSection
-    select: Literal["smallest", "most_accurate"] = Field(
-        default="smallest", description="which one of the variants that passed everything is pushed"
+    edge: EdgeSettings = EdgeSettings()
+    select: Literal["smallest", "fastest", "most_accurate"] = Field(
+        default="smallest",
+        description="which one of the variants that passed everything is pushed: the fewest bytes after gzip, the "
+        "lowest median latency on this host, or the best metric on the validation split",
     )
     runtime: RuntimeSection = RuntimeSection()
 

@@ -42,6 +42,11 @@ gate:
   metric: accuracy
   max_drop: 0.03               # or max_drop_percent
   min_value: 0.9               # max_value for rmse and mae
+  confidence: 0.95
+  slices:
+    - {by: [writer], max_drop: 0.1, min_examples: 30}
+    - {where: {label: 1}}      # no thresholds: reported, not judged
+edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 runtime:
   workspace: .edge/shapes
@@ -64,6 +69,8 @@ _SECTIONS = {
     "model": "ModelSection",
     "train": "TrainSettings",
     "gate": "GateSection",
+    "gate.slices[]": "SliceSection",
+    "edge": "EdgeSettings",
     "runtime": "RuntimeSection",
 }
 

@@ -23,6 +23,7 @@ def _evaluate(metric: str, task: str, predictions: list, labels: list, batch_siz
         ("precision", "binary", [[0.9], [0.8], [0.1]], [1, 0, 1], 1 / 2),
         ("recall", "binary", [[0.9], [0.8], [0.1]], [1, 0, 1], 1 / 2),
         ("auc", "binary", [[0.9], [0.5], [0.1]], [1, 0, 0], 1.0),
+        ("f1", "binary", [[0.9], [0.5], [0.6]], [1, 1, 0], 0.5),
         ("rmse", "regression", [[1.0], [2.0], [3.0]], [1.0, 2.0, 6.0], math.sqrt(3)),
         ("mae", "regression", [[1.0], [2.0], [3.0]], [1.0, 2.0, 6.0], 1.0),
     ],

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, select, runtime"
+TOP = "must be one of name, seed, data, model, train, variants, gate, edge, select, runtime"
 DATA = "must be one of format, path, label, arrays, splits, schema, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
@@ -44,7 +44,7 @@ CASES = [
     ]),
     ("name: digits", "name: 7", ["name: must be a string; got 7; put it in quotes"]),
     ("select: smallest", "select: smalest", [
-        'select: must be one of smallest, most_accurate; got "smalest"; did you mean smallest?'
+        'select: must be one of smallest, fastest, most_accurate; got "smalest"; did you mean smallest?'
     ]),
     ("runtime: {workspace: .edge/digits}", 'runtime: {workspace: ""}', [
         'runtime.workspace: must be a path in one line, not empty; got ""'
@@ -200,7 +200,8 @@ CASES = [
     ]),
     # gate
     ("metric: accuracy", "metric: acuracy", [
-        'gate.metric: must be one of accuracy, auc, precision, recall, rmse, mae; got "acuracy"; did you mean accuracy?'
+        "gate.metric: must be one of accuracy, auc, precision, recall, f1, rmse, mae; "
+        'got "acuracy"; did you mean accuracy?'
     ]),
     ("metric: accuracy", "metric: rmse", [
         'gate.metric: must be one of accuracy for the task multiclass; got "rmse"'
@@ -222,7 +223,7 @@ CASES = [
         "gate.max_drop: must be at most 1 for accuracy; got 3.0; for percent of the baseline write max_drop_percent"
     ]),
     ("max_drop: 0.03", "max_dorp: 0.03", [
-        "gate.max_dorp: must be one of metric, max_drop, max_drop_percent, min_value, max_value; "
+        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, metric, confidence, slices; "
         "got the unknown key max_dorp; did you mean max_drop?"
     ]),
 ]  # fmt: skip

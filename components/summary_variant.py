@@ -1,0 +1,93 @@
+"""One variant of the summary."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from components.outcomes import Outcome
+from compression.edge.report import EdgeReport
+
+_NO_EDGE_CHECK = "the edge check did not report"
+
+
+def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool) -> dict[str, Any]:
+    """What became of a variant; `pipeline/summary_schema.json` describes it, all but `not_measured`.
+
+    Args:
+        outcome: The variant.
+        steps: Its steps in words.
+        metric: The gate's metric.
+        on_front: Whether no other variant is better or equal in metric, size and latency.
+    """
+    overall, audit, edge = outcome.overall, outcome.conversion.get("audit", {}), outcome.edge
+    numbers = overall.metrics[metric] if overall else {}
+    return {
+        "name": outcome.name,
+        "steps": list(steps),
+        "status": outcome.status,
+        "stage": None,
+        "metric": metric,
+        "value": numbers.get("candidate"),
+        "drop": numbers.get("drop"),
+        "drop_ci": numbers.get("drop_ci"),
+        "drop_vs_champion": None,
+        "gates": [_gate(check) for check in outcome.verdict.checks] if outcome.verdict else [],
+        "slices": [asdict(part) for part in outcome.verdict.slices[1:]] if outcome.verdict else [],
+        "size_bytes": audit.get("size_bytes"),
+        "gzip_bytes": audit.get("gzip_bytes"),
+        "latency_ms": latency(edge),
+        "arena_bytes": edge.arena_bytes if edge else None,
+        "macs": edge.macs if edge else None,
+        "sparsity": audit.get("sparsity"),
+        "distinct_weights": audit.get("distinct_weights"),
+        "on_front": on_front,
+        "audit": _audit(outcome) if audit else None,
+        "blessed": outcome.blessed,
+        "reasons": outcome.reasons,
+    }
+
+
+def latency(edge: EdgeReport | None) -> dict[str, float | None] | None:
+    """Percentiles of the time for one example on this host, in ms."""
+    if edge is None or edge.latency is None:
+        return None
+    return {"p50": edge.latency.p50_ms, "p90": edge.latency.p90_ms, "p99": edge.latency.p99_ms}
+
+
+def not_measured(outcome: Outcome) -> dict[str, str]:
+    """Why the edge check has no number for what it should measure."""
+    if outcome.edge is None:
+        return dict.fromkeys(("latency_ms", "arena_bytes", "macs"), _NO_EDGE_CHECK)
+    names = {"latency": "latency_ms", "arena_bytes": "arena_bytes", "macs": "macs"}
+    return {names[field]: why for field, why in outcome.edge.not_measured.items() if field in names}
+
+
+def _gate(check: Any) -> dict[str, Any]:  # noqa: ANN401 - the gate's `Check`
+    return {
+        "rule": check.rule,
+        "slice": check.slice,
+        "state": check.state,
+        "passed": check.state == "passed",
+        "threshold": check.limit,
+        "value": check.value,
+        "bounds": [check.lower, check.upper],
+        "needed_examples": check.needed_examples,
+    }
+
+
+def _audit(outcome: Outcome) -> Mapping[str, Any]:
+    conversion = outcome.conversion
+    return {
+        **conversion["audit"],
+        "inputs": conversion["inputs"],
+        "outputs": conversion["outputs"],
+        "left_float": [layer for report in outcome.reports for layer in report.get("left_float", [])],
+        "max_abs_error": _finite(conversion["max_abs_error"]),
+        "validation": _finite(conversion["validation"]),
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no NaN; a number that is none was not measured."""
+    return value if math.isfinite(value) else None
