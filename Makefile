@@ -1,6 +1,6 @@
 # Short by intent: the logic of `setup`, `lock` and `test` stands in scripts/.
 PYTHON ?= python3
-SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-python)
+SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-python) $(addprefix --,$(EXTRAS))
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
@@ -9,7 +9,7 @@ VENV = .venv/bin
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
 
-setup: ## Install into .venv what the lock for this C library says
+setup: ## Install into .venv what the lock says (EXTRAS=devices: tools of device profiles; they stay)
 	@$(SETUP)
 
 setup-dev: ## The same with the tools for tests and checks

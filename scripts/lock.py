@@ -43,7 +43,8 @@ def main() -> None:
         constraints.write_text("\n".join(bound) + "\n")
         others = ("--override", "requirements-glibc228.in", "--constraint", str(constraints), "--no-annotate")
         compile_lock("requirements.in", "requirements-glibc228.txt", *GLIBC228, *others)
-    compile_lock("requirements-dev.in", "requirements-dev.txt", *UNIVERSAL)
+    for extra in ("dev", "devices"):
+        compile_lock(f"requirements-{extra}.in", f"requirements-{extra}.txt", *UNIVERSAL)
 
 
 if __name__ == "__main__":

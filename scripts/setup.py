@@ -1,8 +1,9 @@
-"""Makes `.venv` hold exactly what the lock for this C library says: `make setup`, `--dev` for the tools of developers.
+"""Makes `.venv` hold exactly what the lock for this C library says, and the extras that were asked for.
 
-Needs a plain Python 3.11 to 3.13 and nothing else. A stamp is written last: a setup that was killed left none and
-starts afresh; one with nothing changed ends at once. An environment made before keeps its Python unless
-`--this-python` is given.
+`make setup`; `--dev` for the tools of developers, `--devices` for those that measure for device profiles. An extra
+that was installed once stays, and follows its lock, until `.venv` is made anew. Needs a plain Python 3.11 to 3.13 and
+nothing else. A stamp is written last: a setup that was killed left none and starts afresh; one with nothing changed
+ends at once. An environment made before keeps its Python unless `--this-python` is given.
 """
 
 # ruff: noqa: T201 (a script talks on standard output)
@@ -31,6 +32,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / ".setup.json"
 BIN = VENV / "bin"
 NEEDS_GLIBC_239, FOR_OLDER_GLIBC = "requirements.txt", "requirements-glibc228.txt"
+EXTRAS = {"dev": "requirements-dev.txt", "devices": "requirements-devices.txt"}
 
 
 class SetupError(Exception):
@@ -105,12 +107,15 @@ def check_can_build() -> None:
         )
 
 
-def wanted(lock: str, dev: bool) -> dict[str, object]:
-    """What the stamp says once the environment holds it."""
+def wanted(lock: str, extras: set[str]) -> dict[str, object]:
+    """What the stamp says once the environment holds it: one digest for the lock, one for each extra."""
     names = [lock, "requirements-uv.txt", "pyproject.toml", "scripts/setup.py"]
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names)).hexdigest()
-    dev_digest = hashlib.sha256((ROOT / "requirements-dev.txt").read_bytes()).hexdigest() if dev else None
-    return {"root": str(ROOT), "lock": lock, "digest": digest, "dev": dev_digest}
+    digests = {
+        extra: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() if extra in extras else None
+        for extra, name in EXTRAS.items()
+    }
+    return {"root": str(ROOT), "lock": lock, "digest": digest, **digests}
 
 
 def read_stamp() -> dict[str, object]:
@@ -137,8 +142,8 @@ def call(*command: object) -> None:
         raise SetupError(f"Installing failed at: {' '.join(str(part) for part in command)}. Mend it and call again.")
 
 
-def install(lock: str, dev: bool, fresh: bool) -> None:
-    """Brings the environment to what the locks say, every file checked against its hash."""
+def install(locks: list[str], fresh: bool) -> None:
+    """Brings the environment to what the locks say, the main one first, every file checked against its hash."""
     if fresh:
         print(f"Making {VENV} with Python {platform.python_version()}", flush=True)
         call(sys.executable, "-m", "venv", "--clear", VENV)
@@ -146,18 +151,19 @@ def install(lock: str, dev: bool, fresh: bool) -> None:
     call(*pip, "install", "--require-hashes", "--no-deps", "-r", "requirements-uv.txt")
     uv = [BIN / "uv", "pip"]
     here = ["--python", BIN / "python"]
-    locks = [lock, "requirements-dev.txt"] if dev else [lock]
     print(f"Installing {' and '.join(locks)} (some minutes where nothing is cached)", flush=True)
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
     # Importing TFX from source takes twice as long as from bytecode, in every process where Python may not write it.
-    sync = ["sync", "--require-hashes", "--build-constraints", lock, "--compile-bytecode"]
+    sync = ["sync", "--require-hashes", "--build-constraints", locks[0], "--compile-bytecode"]
     call(*uv, *sync, *quiet, *here, *locks)
     offline = ["--no-deps", "--no-index", "--no-build-isolation"]
     call(*uv, "install", *offline, "--quiet", *here, "--editable", ".")
 
 
-def set_up(dev: bool, switch_python: bool) -> None:
+def set_up(extras: set[str], switch_python: bool) -> None:
     """Installs what is missing, nothing when the stamp says that all is there.
+
+    Extras that are there stay: `make run` and `make test` set up too, and must not undo what was asked for.
 
     Raises:
         SetupError: The machine lacks something, or installing failed.
@@ -169,15 +175,16 @@ def set_up(dev: bool, switch_python: bool) -> None:
         python = this_python()
     version = tuple(python[0][:2])
     lock = choose_lock(platform.system(), platform.machine(), glibc_version(), version)
-    goal = {**wanted(lock, dev), "python": python}
-    keep_dev = {**goal, "dev": wanted(lock, dev=True)["dev"]}
-    if not fresh and stamp in (goal, keep_dev):
+    if not fresh:
+        extras = extras | {extra for extra in EXTRAS if stamp.get(extra)}
+    goal = {**wanted(lock, extras), "python": python}
+    if not fresh and stamp == goal:
         return
     if fresh:
         check_can_make_venv()
         check_can_build()
     STAMP.unlink(missing_ok=True)
-    install(lock, dev, fresh)
+    install([lock, *(name for extra, name in EXTRAS.items() if extra in extras)], fresh)
     beside = STAMP.with_suffix(".new")
     beside.write_text(json.dumps(goal, indent=2) + "\n")
     beside.replace(STAMP)
@@ -185,13 +192,15 @@ def set_up(dev: bool, switch_python: bool) -> None:
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # Without abbreviations, so that `make setup EXTRAS=device` is told apart from `devices`.
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--dev", action="store_true", help="install the tools of developers too")
+    parser.add_argument("--devices", action="store_true", help="install the tools of device profiles too")
     parser.add_argument("--this-python", action="store_true", help="make .venv anew when it has another Python")
     arguments = parser.parse_args()
     start = time.monotonic()
     try:
-        set_up(arguments.dev, arguments.this_python)
+        set_up({extra for extra in EXTRAS if getattr(arguments, extra)}, arguments.this_python)
     except SetupError as fault:
         print(f"setup: {fault}", file=sys.stderr)
         return 1

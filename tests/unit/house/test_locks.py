@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-MAIN, OLDER, DEV, UV = (
+MAIN, OLDER, DEV, DEVICES, UV = (
     "requirements.txt",
     "requirements-glibc228.txt",
     "requirements-dev.txt",
+    "requirements-devices.txt",
     "requirements-uv.txt",
 )
 
@@ -50,7 +51,7 @@ def faults(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("lock", [MAIN, OLDER, DEV, UV])
+@pytest.mark.parametrize("lock", [MAIN, OLDER, DEV, DEVICES, UV])
 def test_every_pin_has_a_hash_and_no_index_is_named(lock):
     assert parse(read(lock))
     assert faults(read(lock)) == []
@@ -87,16 +88,23 @@ def test_another_difference_is_seen(damage: Callable[[str], str]):
     assert differences(read(MAIN), damage(read(OLDER))) != listed()
 
 
-def test_the_tools_of_developers_fit_both_locks():
-    main, older = parse(read(MAIN)), parse(read(OLDER))
-    for name, versions in parse(read(DEV)).items():
-        for lock in (main, older):
-            assert lock.get(name, versions) == versions, name
+@pytest.mark.parametrize("extra", [DEV, DEVICES])
+@pytest.mark.parametrize("lock", [MAIN, OLDER])
+def test_extras_fit_both_locks(extra, lock):
+    pins = parse(read(lock))
+    for name, versions in parse(read(extra)).items():
+        assert pins.get(name, versions) == versions, name
+
+
+def test_extras_fit_each_other():
+    dev, devices = parse(read(DEV)), parse(read(DEVICES))
+    assert all(dev.get(name, versions) == versions for name, versions in devices.items())
 
 
 def test_the_programs_need_no_tools_of_developers():
     needed = parse(read(MAIN)).keys() | parse(read(OLDER)).keys()
     assert not needed & {"pytest", "pytest-timeout", "ruff", "mypy", "import-linter", "jsonschema"}
+    assert not needed & {"ethos-u-vela", "tflite-micro"}
 
 
 def test_what_the_design_fixes_is_pinned():

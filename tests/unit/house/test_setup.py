@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,31 +76,59 @@ def installed(setup, monkeypatch, tmp_path):
     monkeypatch.setattr(setup, "BIN", python.parent)
     monkeypatch.setattr(setup, "choose_lock", lambda *_: "requirements.txt")
     monkeypatch.setattr(setup, "check_can_build", lambda: None)
-    monkeypatch.setattr(setup, "install", lambda lock, dev, fresh: calls.append((dev, fresh)))
+    monkeypatch.setattr(setup, "install", lambda locks, fresh: calls.append((locks[1:], fresh)))
     return calls
 
 
-def test_nothing_changed_means_nothing_to_do_and_tools_stay(setup, installed):
-    setup.set_up(dev=False, switch_python=False)
-    setup.set_up(dev=False, switch_python=True)
-    assert installed == [(False, True)]
-    setup.set_up(dev=True, switch_python=False)
-    setup.set_up(dev=False, switch_python=False)
-    setup.set_up(dev=True, switch_python=False)
-    assert installed == [(False, True), (True, False)]
+def test_nothing_changed_means_nothing_to_do(setup, installed):
+    setup.set_up(set(), switch_python=False)
+    setup.set_up(set(), switch_python=True)
+    assert installed == [([], True)]
+
+
+def test_extras_are_added_and_stay(setup, installed):
+    for extras in (set(), {"devices"}, set(), {"devices"}, {"dev"}, set(), {"dev", "devices"}):
+        setup.set_up(extras, switch_python=False)
+    both = ["requirements-dev.txt", "requirements-devices.txt"]
+    assert installed == [([], True), (["requirements-devices.txt"], False), (both, False)]
+    stamp = json.loads(setup.STAMP.read_text())
+    setup.STAMP.write_text(json.dumps({**stamp, "devices": "of another lock"}))
+    setup.set_up(set(), switch_python=False)
+    assert installed[3:] == [(both, False)]
+    setup.STAMP.unlink()  # a new environment has what is asked for
+    setup.set_up(set(), switch_python=False)
+    assert installed[4:] == [([], True)]
+
+
+def test_an_environment_from_before_there_were_extras_is_kept_up(setup, installed):
+    setup.set_up(set(), switch_python=False)
+    stamp = json.loads(setup.STAMP.read_text())
+    del stamp["devices"]
+    setup.STAMP.write_text(json.dumps(stamp))
+    setup.set_up(set(), switch_python=False)
+    assert installed[1:] == [([], False)]
+
+
+def test_make_hands_the_extras_on(setup, monkeypatch):
+    command = ["make", "--dry-run", "--no-print-directory", "setup", "EXTRAS=devices"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.split()[-2:] == ["scripts/setup.py", "--devices"]
+    monkeypatch.setattr(setup.sys, "argv", ["setup.py", "--device"])
+    with pytest.raises(SystemExit):
+        setup.main()
 
 
 def test_a_changed_lock_another_python_or_a_killed_setup_installs_again(setup, installed, monkeypatch):
-    setup.set_up(dev=False, switch_python=False)
+    setup.set_up(set(), switch_python=False)
     stamp = json.loads(setup.STAMP.read_text())
     setup.STAMP.write_text(json.dumps({**stamp, "digest": "of another lock"}))
-    setup.set_up(dev=False, switch_python=False)
-    assert installed[1:] == [(False, False)]
+    setup.set_up(set(), switch_python=False)
+    assert installed[1:] == [([], False)]
     setup.STAMP.write_text(json.dumps({**stamp, "python": [[3, 11, 0], "/another/python3.11"]}))
-    setup.set_up(dev=False, switch_python=False)  # an environment keeps its Python
+    setup.set_up(set(), switch_python=False)  # an environment keeps its Python
     assert installed[2:] == []
-    setup.set_up(dev=False, switch_python=True)
-    assert installed[2:] == [(False, True)]
+    setup.set_up(set(), switch_python=True)
+    assert installed[2:] == [([], True)]
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -108,6 +137,6 @@ def test_a_changed_lock_another_python_or_a_killed_setup_installs_again(setup, i
     with monkeypatch.context() as patch:
         patch.setattr(setup, "install", killed)
         with pytest.raises(KeyboardInterrupt):
-            setup.set_up(dev=False, switch_python=False)
-    setup.set_up(dev=False, switch_python=False)
-    assert installed[3:] == [(False, True)]
+            setup.set_up(set(), switch_python=False)
+    setup.set_up(set(), switch_python=False)
+    assert installed[3:] == [([], True)]
