@@ -1,8 +1,6 @@
 """Summary: everything a run has to say, from its artifacts alone, so that it exists on a cluster too."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEv
 
 from components import edge_check, edge_pusher, fan_in, ingest, model_artifact, outcomes, pareto, summary_variant
 from components.selector import read_selection
+from compression.edge import host
 
 SUMMARY_FILE = "summary.json"
 SCHEMA_VERSION = 1
@@ -25,7 +24,6 @@ _GATE_METHOD = (
     "bootstrap for other metrics"
 )
 
-_VARIANT_NOT_MEASURED = {"drop_vs_champion": "the gate compares with the baseline alone"}
 _NOT_MEASURED = {
     "champion": "the gate compares with the baseline alone",
     "started_at": "the runner adds it",
@@ -70,14 +68,13 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "spans": [],
         "seed": facts["seed"],
         "config_sha256": facts["config_sha256"],
-        "host": host(),
+        "host": {**host.describe(), **edge_pusher.tool_versions()},
         "n_examples": _n_examples(fan_in.single(input_dict, "examples")),
         "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
         "baseline": _baseline(input_dict, found, facts["metric"]),
         "champion": None,
         "variants": [
             summary_variant.describe(outcome, facts["steps"][outcome.name], facts["metric"], outcome.name in front)
-            | {"not_measured": _VARIANT_NOT_MEASURED | summary_variant.not_measured(outcome)}
             for outcome in found
         ],
         "selected": selection["selected"],
@@ -86,24 +83,6 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "nodes": [],
         "not_measured": dict(_NOT_MEASURED),
     }
-
-
-def host() -> dict[str, Any]:
-    """The machine and the versions that the numbers come from."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **edge_pusher.tool_versions(),
-    }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _n_examples(examples: Examples | None) -> dict[str, int] | None:

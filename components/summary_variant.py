@@ -8,11 +8,9 @@ from typing import Any
 from components.outcomes import Outcome
 from compression.edge.report import EdgeReport
 
-_NO_EDGE_CHECK = "the edge check did not report"
-
 
 def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool) -> dict[str, Any]:
-    """What became of a variant; `pipeline/summary_schema.json` describes it, all but `not_measured`.
+    """What became of a variant, as `pipeline/summary_schema.json` says.
 
     Args:
         outcome: The variant.
@@ -30,7 +28,7 @@ def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool
         "metric": metric,
         "value": numbers.get("candidate"),
         "drop": numbers.get("drop"),
-        "drop_ci": numbers.get("drop_ci"),
+        "drop_ci": _bounded(numbers),
         "drop_vs_champion": None,
         "gates": [_gate(check) for check in outcome.verdict.checks] if outcome.verdict else [],
         "slices": [asdict(part) for part in outcome.verdict.slices[1:]] if outcome.verdict else [],
@@ -45,6 +43,7 @@ def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool
         "audit": _audit(outcome) if audit else None,
         "blessed": outcome.blessed,
         "reasons": outcome.reasons,
+        "not_measured": not_measured(outcome, metric),
     }
 
 
@@ -55,12 +54,22 @@ def latency(edge: EdgeReport | None) -> dict[str, float | None] | None:
     return {"p50": edge.latency.p50_ms, "p90": edge.latency.p90_ms, "p99": edge.latency.p99_ms}
 
 
-def not_measured(outcome: Outcome) -> dict[str, str]:
-    """Why the edge check has no number for what it should measure."""
+def not_measured(outcome: Outcome, metric: str) -> dict[str, str]:
+    """Why there is no number for what gate and edge check should measure."""
+    missing = {"drop_vs_champion": "the gate compares with the baseline alone"}
+    if outcome.overall is None:
+        missing |= dict.fromkeys(("value", "drop", "drop_ci"), "the gate did not report")
+    elif _bounded(outcome.overall.metrics[metric]) is None:
+        missing["drop_ci"] = "the eval examples do not bound it"
     if outcome.edge is None:
-        return dict.fromkeys(("latency_ms", "arena_bytes", "macs"), _NO_EDGE_CHECK)
+        return missing | dict.fromkeys(("latency_ms", "arena_bytes", "macs"), "the edge check did not report")
     names = {"latency": "latency_ms", "arena_bytes": "arena_bytes", "macs": "macs"}
-    return {names[field]: why for field, why in outcome.edge.not_measured.items() if field in names}
+    return missing | {names[field]: why for field, why in outcome.edge.not_measured.items() if field in names}
+
+
+def _bounded(numbers: Mapping[str, Any]) -> list[float] | None:
+    bounds = numbers.get("drop_ci") or [None]
+    return None if None in bounds else bounds
 
 
 def _gate(check: Any) -> dict[str, Any]:  # noqa: ANN401 - the gate's `Check`

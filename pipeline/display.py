@@ -17,7 +17,13 @@ _MARKS = {
     State.FAILED: ("failed", "red"),
     State.INTERRUPTED: ("stopped", "yellow"),
 }
-_STATUS_STYLES = {"passed": "green", "blocked": "yellow", "failed": "red", "not_run": "yellow"}
+_STATUS_STYLES = {
+    "passed": "green",
+    "blocked": "yellow",
+    "not_enough_data": "yellow",
+    "failed": "red",
+    "not_run": "yellow",
+}
 
 
 class Progress:
@@ -84,8 +90,9 @@ def report(finished: Finished) -> Group:
     parts += [Text(line) for line in _reasons(summary["variants"])]
     if summary["pushed"]:
         version = summary["pushed"]
-        smaller = _ratio(summary["baseline"]["size_bytes"], _chosen(summary)["size_bytes"])
-        parts.append(Text(f"pushed   {summary['selected']} as version {version['version']}{smaller}", style="bold"))
+        parts.append(Text(f"pushed   {summary['selected']} as version {version['version']}", style="bold"))
+        parts.append(Text(f"because  {summary['selection_reason']}"))
+        parts += [Text(f"size     {line}") for line in _smaller(summary)]
         parts.append(Text(f"model    {version['path']}/model.tflite"))
     else:
         parts.append(Text("nothing pushed", style="bold"))
@@ -105,37 +112,38 @@ def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[str]:
     """Why variants did not pass; those that share a reason share a line."""
     names: dict[tuple[str, str], list[str]] = {}
     for variant in variants:
-        for reason in variant["reasons"] if variant["status"] in ("blocked", "failed") else ():
+        for reason in variant["reasons"] if variant["status"] in ("blocked", "not_enough_data", "failed") else ():
             names.setdefault((variant["status"], reason), []).append(variant["name"])
-    return [f"{', '.join(sharing)} {status}: {reason}" for (status, reason), sharing in names.items()]
+    return [f"{', '.join(sharing)} {_word(status)}: {reason}" for (status, reason), sharing in names.items()]
 
 
 def _table(summary: Mapping[str, Any]) -> Table:
     baseline = summary["baseline"]
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
+    # One space between columns: eight of them must fit into 80 characters.
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1), collapse_padding=True)
     table.add_column("variant", no_wrap=True, overflow="ellipsis")
-    for title in (baseline["metric"], "drop", "bytes", "gzip", "sparsity"):
+    for title in (baseline["metric"], "drop", "at most", "bytes", "gzip", "ms", "zeros"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("gate", no_wrap=True)
-    table.add_row(
-        "baseline (float32)",
-        _number(baseline["value"]),
-        "",
-        _bytes(baseline["size_bytes"]),
-        _bytes(baseline["gzip_bytes"]),
-    )
+    table.add_column("verdict", no_wrap=True)
+    table.add_row("float baseline", _number(baseline["value"]), "", "", *_costs(baseline))
     for variant in summary["variants"]:
-        sparsity = variant["sparsity"]
+        sparsity, bounds = variant["sparsity"], variant["drop_ci"]
         table.add_row(
             Text(variant["name"], style="bold" if variant["name"] == summary["selected"] else ""),
             _number(variant["value"]),
             _number(variant["drop"], sign="+"),
-            _bytes(variant["size_bytes"]),
-            _bytes(variant["gzip_bytes"]),
+            _number(bounds[1], sign="+") if bounds else "",
+            *_costs(variant),
             "" if sparsity is None else f"{sparsity:.0%}",
-            Text(_word(variant["status"]), style=_STATUS_STYLES.get(variant["status"], "")),
+            Text(_word(variant["status"]), style=_STATUS_STYLES.get(variant["status"], "yellow")),
         )
     return table
+
+
+def _costs(model: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Size, size after gzip, and the median latency in ms."""
+    latency = model["latency_ms"]
+    return _bytes(model["size_bytes"]), _bytes(model["gzip_bytes"]), f"{latency['p50']:.3g}" if latency else ""
 
 
 def _chosen(summary: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -143,8 +151,13 @@ def _chosen(summary: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(variant for variant in variants if variant["name"] == summary["selected"])
 
 
-def _ratio(baseline: int | None, chosen: int | None) -> str:
-    return f", {baseline / chosen:.1f} times smaller than float32" if baseline and chosen else ""
+def _smaller(summary: Mapping[str, Any]) -> list[str]:
+    """How much smaller than the float baseline: the file, and what is left of it after gzip."""
+    pairs = [(summary["baseline"][key], _chosen(summary)[key]) for key in ("size_bytes", "gzip_bytes")]
+    if not all(before and after for before, after in pairs):
+        return []
+    raw, packed = (f"{before / after:.1f}" for before, after in pairs)
+    return [f"{raw} times smaller than the float32 file, {packed} times after gzip"]
 
 
 def _word(status: str) -> str:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from compression.audit import audit
+from compression.edge.golden import verify_golden
 from compression.predict import TFLitePredictor
 from registry import Registry
 
@@ -101,6 +102,14 @@ def test_shared_prefix_is_pruned_once(first):
         assert variant(first, name)["gzip_bytes"] < variant(first, "int8")["gzip_bytes"]
 
 
+def test_edge_check_measures_every_variant(first):
+    for v in first.summary["variants"]:
+        assert 0 < v["latency_ms"]["p50"] <= v["latency_ms"]["p90"]
+        # conv 3x3x1x4 on 8x8, conv 3x3x4x8 on 4x4, dense 32x16 and 16x10, by hand.
+        assert v["macs"] == 64 * 9 * 4 + 16 * 36 * 8 + 32 * 16 + 16 * 10
+    assert first.summary["baseline"]["latency_ms"]["p50"] > 0
+
+
 def test_integer_inputs_and_outputs_reach_the_file(first):
     io = variant(first, "pqat_io")["audit"]
     assert (io["input_dtypes"], io["output_dtypes"], io["float_operators"]) == (["int8"], ["int8"], [])
@@ -110,7 +119,9 @@ def test_registry_holds_what_the_summary_says(first, folder):
     pushed, current = first.summary["pushed"], Registry(folder / "workspace" / "registry").current()
     assert (pushed["version"], pushed["sha256"]) == (current.version, current.sha256)
     chosen = variant(first, first.summary["selected"])
-    assert current.manifest["gate"]["candidate"] == chosen["value"]
+    assert current.manifest["gate"]["metrics"]["accuracy"]["candidate"] == chosen["value"]
+    assert current.manifest["gate"]["metrics"]["accuracy"]["drop_ci"] == chosen["drop_ci"]
+    assert verify_golden(current.model_file, current.path / "golden.npz") == []
     assert current.manifest["run_id"] == first.summary["run_id"]
     assert audit(current.model_file.read_bytes()).gzip_bytes == chosen["gzip_bytes"] == current.manifest["gzip_bytes"]
 
@@ -134,7 +145,7 @@ def test_changed_variant_re_runs_its_own_nodes_alone(first, folder, make_config,
             folder, data={"path": str(folder / "digits")}, variants=changed, train=TRAIN, gate={"min_value": 0.8}
         )
     )
-    assert ran(finished) == {"quantize-pqat-io", "gate-pqat-io", "selector"}
+    assert ran(finished) == {"quantize-pqat-io", "gate-pqat-io", "edge-pqat-io", "selector"}
 
 
 def test_data_replaced_in_place_is_read_again(first, folder, config, run_here):

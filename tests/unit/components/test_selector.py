@@ -1,16 +1,24 @@
-"""Which variant is pushed, and that ties have one answer."""
+"""Which variant is pushed, that ties have one answer, and which variants are on the front."""
+
+from types import SimpleNamespace
 
 import pytest
 
-from components.gate import Check, GateResult
+from components.evaluate.verdict import Check, SliceResult, Verdict
 from components.outcomes import Outcome
+from components.pareto import front
 from components.selector import choose
 
 
-def outcome(name, size, gzip=0, validation=0.9, blessed=True):
+def outcome(name, gzip, size=0, validation=0.9, ms=1.0, drop=0.0, state="passed", blessed=True, edge_passed=True):
     report = {"audit": {"size_bytes": size, "gzip_bytes": gzip}, "validation": validation}
-    check = Check("max_drop", 0.0, 0.0, True, "")
-    return Outcome(name, object(), [report], GateResult(0.9, 0.9, 10, 10, blessed), [check], blessed)
+    metrics = {"accuracy": {"candidate": 0.9, "baseline": 0.9 + drop, "drop": drop, "drop_ci": [0.0, 0.1]}}
+    check = Check("", "accuracy", "max_drop", state, 0.1, drop, 0.0, 0.1, None, "accuracy drops")
+    verdict = Verdict(state, 0.95, (SliceResult("", {}, 100, state, metrics),), (check,), {})
+    edge = SimpleNamespace(
+        passed=edge_passed, reasons=() if edge_passed else ("too large",), latency=SimpleNamespace(p50_ms=ms)
+    )
+    return Outcome(name, object(), [report], verdict, blessed, edge, object())
 
 
 def test_nothing_passed():
@@ -19,21 +27,57 @@ def test_nothing_passed():
 
 @pytest.mark.parametrize(
     ("select", "metric", "expected"),
-    [("smallest", "accuracy", "b"), ("most_accurate", "accuracy", "a"), ("most_accurate", "rmse", "c")],
+    [
+        ("smallest", "accuracy", "b"),
+        ("fastest", "accuracy", "c"),
+        ("most_accurate", "accuracy", "a"),
+        ("most_accurate", "rmse", "c"),
+    ],
 )
 def test_choice(select, metric, expected):
-    passed = [outcome("a", 30, 300, 0.95), outcome("b", 30, 100), outcome("c", 20, 200, 0.8)]
+    passed = [outcome("a", 30, 300, 0.95, 3.0), outcome("b", 20, 100, 0.9, 2.0), outcome("c", 30, 200, 0.8, 1.0)]
     assert choose(passed, select, metric)[0] == expected
 
 
 def test_ties_fall_to_the_file_then_to_the_name_in_any_order():
     passed = [outcome("z", 50, 100), outcome("b", 40, 100), outcome("a", 40, 100)]
-    assert choose(passed, "smallest", "accuracy")[0] == choose(passed[::-1], "smallest", "accuracy")[0] == "a"
-    assert choose(passed, "most_accurate", "accuracy")[0] == "a"
+    for select in ("smallest", "fastest", "most_accurate"):
+        assert choose(passed, select, "accuracy")[0] == choose(passed[::-1], select, "accuracy")[0] == "a"
 
 
-def test_a_variant_needs_blessing_and_checks():
-    assert outcome("a", 1).status == "passed"
-    assert outcome("a", 1, blessed=False).status == "blocked"
-    assert Outcome("a", None).status == "failed"
-    assert Outcome("a", object(), [], GateResult(1, 1, 1, 1, True), [], True).status == "blocked"
+@pytest.mark.parametrize(
+    ("changes", "status", "reasons"),
+    [
+        ({}, "passed", []),
+        ({"state": "blocked"}, "blocked", ["accuracy drops"]),
+        ({"state": "not_enough_data"}, "not_enough_data", ["accuracy drops"]),
+        ({"edge_passed": False}, "blocked", ["too large"]),
+        ({"state": "not_enough_data", "edge_passed": False}, "blocked", ["accuracy drops", "too large"]),
+    ],
+)
+def test_a_variant_needs_gate_and_edge_check(changes, status, reasons):
+    made = outcome("a", 1, **changes)
+    assert (made.status, made.reasons, made.passed) == (status, reasons, status == "passed")
+
+
+def test_without_blessing_nothing_passes():
+    made = outcome("a", 1, blessed=False)
+    assert made.status == "blocked"
+    assert "TFMA's validation does not agree" in made.reasons[0]
+
+
+def test_missing_parts_are_failures():
+    assert Outcome("a", None).reasons == ["a step of this variant failed"]
+    assert Outcome("a", object()).reasons == [
+        "the gate of this variant failed",
+        "the edge check of this variant failed",
+    ]
+    assert Outcome("a", object()).status == "failed"
+
+
+def test_front_keeps_what_nothing_beats():
+    best = outcome("best", 10, drop=0.01, ms=1.0)
+    worse = outcome("worse", 11, drop=0.01, ms=1.0)
+    faster = outcome("faster", 20, drop=0.02, ms=0.5)
+    same = outcome("same", 10, drop=0.01, ms=1.0)
+    assert front([best, worse, faster, same, Outcome("failed", None)]) == {"best", "faster", "same"}
