@@ -78,7 +78,7 @@ class Registry:
         pointer = self._read_pointer()
         if pointer is None:
             return None
-        version = self._read(pointer["version"])
+        version = self.version(pointer["version"])
         if version.sha256 != pointer["sha256"]:
             raise RegistryError(
                 f"{self._pointer} and the manifest of version {version.version} must name the same model; they give "
@@ -92,8 +92,39 @@ class Registry:
         Raises:
             RegistryError: A manifest is damaged.
         """
+        return [self.version(number) for number in self.numbers()]
+
+    def numbers(self) -> list[int]:
+        """The numbers of all versions, damaged ones included, oldest first.
+
+        Raises:
+            RegistryError: The folder cannot be read.
+        """
         with _failing_as(f"list {self._versions}"):
-            return [self._read(number) for number in self._numbers()]
+            if not self._versions.is_dir():
+                return []
+            return sorted(int(entry.name) for entry in self._versions.iterdir() if _NUMBER.fullmatch(entry.name))
+
+    def version(self, number: int) -> Version:
+        """The version of a number.
+
+        Raises:
+            RegistryError: There is none, or its manifest is damaged.
+        """
+        path = self._versions / str(number)
+        try:
+            manifest = read_object(path / MANIFEST)
+        except FileNotFoundError as error:
+            raise RegistryError(
+                f"Version {number} must stand in {path} with a {MANIFEST}; there is none. "
+                "Restore the folder from a copy, or remove what is left of it and push again."
+            ) from error
+        if manifest.get("version") != number or not isinstance(manifest.get("sha256"), str):
+            raise RegistryError(
+                f"{path / MANIFEST} must hold version {number} and a sha256; it holds version "
+                f"{manifest.get('version')!r} and sha256 {manifest.get('sha256')!r}. Restore it from a copy."
+            )
+        return Version(number, path, manifest["sha256"], manifest)
 
     def push(
         self, model_file: Path, manifest: Mapping[str, Any], extra_files: Mapping[str, Path] | None = None
@@ -152,9 +183,9 @@ class Registry:
         return PushedVersion(number, place, str(facts["sha256"]), created=True)
 
     def _find(self, sha256: str, identity: str) -> Version | None:
-        for number in reversed(self._numbers()):
+        for number in reversed(self.numbers()):
             try:
-                version = self._read(number)
+                version = self.version(number)
             except RegistryError:
                 continue  # a damaged version is no reason to refuse a sound one
             same = version.sha256 == sha256 and version.manifest.get("identity") == identity
@@ -180,22 +211,6 @@ class Registry:
         pointer.replace(self._pointer)
         flush_folder(self.root)
 
-    def _read(self, number: int) -> Version:
-        path = self._versions / str(number)
-        try:
-            manifest = read_object(path / MANIFEST)
-        except FileNotFoundError as error:
-            raise RegistryError(
-                f"Version {number} must stand in {path} with a {MANIFEST}; there is none. "
-                "Restore the folder from a copy, or remove what is left of it and push again."
-            ) from error
-        if manifest.get("version") != number or not isinstance(manifest.get("sha256"), str):
-            raise RegistryError(
-                f"{path / MANIFEST} must hold version {number} and a sha256; it holds version "
-                f"{manifest.get('version')!r} and sha256 {manifest.get('sha256')!r}. Restore it from a copy."
-            )
-        return Version(number, path, manifest["sha256"], manifest)
-
     def _read_pointer(self) -> dict[str, Any] | None:
         try:
             pointer = read_object(self._pointer)
@@ -209,16 +224,11 @@ class Registry:
                 )
         return pointer
 
-    def _numbers(self) -> list[int]:
-        if not self._versions.is_dir():
-            return []
-        return sorted(int(entry.name) for entry in self._versions.iterdir() if _NUMBER.fullmatch(entry.name))
-
     def _highest(self) -> int:
         """The highest number ever given; the pointer remembers it for versions removed since."""
         pointer = self._read_pointer() or {}
         named = (int(pointer.get(key, 0)) for key in ("version", "highest_version"))
-        return max(*named, *self._numbers())
+        return max(*named, *self.numbers())
 
     def _incoming(self) -> Path:
         return self._versions / f"{_INCOMING}{uuid.uuid4().hex}"

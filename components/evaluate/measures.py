@@ -124,7 +124,8 @@ def read_bounds(stored: Mapping[str, Value], name: str, confidence: float) -> Bo
 
 def decisions(rule: Rule, stored: Mapping[str, Value], confidence: float) -> list[Decision]:
     """Every threshold of a rule, decided on the stored numbers of one slice."""
-    title = METRICS[rule.metric].title
+    row = METRICS[rule.metric]
+    worsens = "drop" if row.higher_is_better else "rise"
     made = []
     for name in _BOUNDS:
         limit = getattr(rule, name)
@@ -134,7 +135,7 @@ def decisions(rule: Rule, stored: Mapping[str, Value], confidence: float) -> lis
         if rule.metric == "accuracy" and name == "max_drop":
             needed = needed_for_accuracy(read_pairs(stored), limit, confidence)
         bounds = read_bounds(stored, bounds_name(name, rule.metric), confidence)
-        made.append(decide(bounds, name, limit, title=title, needed=needed))
+        made.append(decide(bounds, name, limit, title=row.title, worsens=worsens, needed=needed))
     return made
 
 

@@ -1,4 +1,4 @@
-"""Names of the files that the edge check and its child process exchange in a folder."""
+"""Names of the files that the edge check and its child process exchange in a folder, and of the golden pairs."""
 
 MODEL = "model.tflite"
 REQUEST = "request.json"
@@ -8,3 +8,6 @@ JOURNAL = "journal.jsonl"
 
 SAMPLE_PREFIX = "sample/"
 """Before the name of a feature, in the names of the arrays of `SAMPLES`."""
+
+GOLDEN = "golden.npz"
+"""Beside a blessing, a selected model and a pushed version."""

@@ -47,7 +47,13 @@ def per_variant_confidence(confidence: float, variants: int) -> float:
 
 
 def decide(
-    bounds: Bounds, rule: Rule, limit: float, *, title: str = "the metric", needed: int | None = None
+    bounds: Bounds,
+    rule: Rule,
+    limit: float,
+    *,
+    title: str = "the metric",
+    worsens: str = "drop",
+    needed: int | None = None,
 ) -> Decision:
     """Passed when the bounds are on the allowed side of `limit`, blocked when they are beyond it.
 
@@ -56,13 +62,14 @@ def decide(
         rule: Which rule; of `min_value` alone larger values are better.
         limit: What is allowed, in the unit of the bounds.
         title: How people write the metric.
+        worsens: What the metric does when quality is lost: `drop`, or `rise` where lower is better.
         needed: How many examples would do, where the caller knows better than the square-root law.
     """
     state = _state(bounds, limit, smaller_is_better=rule != "min_value")
     enough = None
     if state == "not_enough_data":
         enough = needed if needed is not None else needed_examples(bounds, limit, smaller_is_better=rule != "min_value")
-    return Decision(rule, state, limit, bounds, enough, _reason(bounds, rule, limit, state, enough, title))
+    return Decision(rule, state, limit, bounds, enough, _reason(bounds, rule, limit, state, enough, title, worsens))
 
 
 def _state(bounds: Bounds, limit: float, *, smaller_is_better: bool) -> State:
@@ -90,15 +97,17 @@ def needed_examples(bounds: Bounds, limit: float, *, smaller_is_better: bool = T
     return math.ceil(needed) if needed <= _MOST_EXAMPLES else None
 
 
-def _reason(bounds: Bounds, rule: Rule, limit: float, state: State, needed: int | None, title: str) -> str:
+def _reason(
+    bounds: Bounds, rule: Rule, limit: float, state: State, needed: int | None, title: str, worsens: str
+) -> str:
     if bounds.invalid:
         return f"predictions must be finite, {bounds.invalid} are not; mend the model"
     percent = " %" if rule == "max_drop_percent" else ""
-    must = {"min_value": "must be at least", "max_value": "must be at most"}.get(rule, "may drop by at most")
+    must = {"min_value": "must be at least", "max_value": "must be at most"}.get(rule, f"may {worsens} by at most")
     text = f"{title} {must} {limit:g}{percent}"
     if not math.isfinite(bounds.estimate):
         return f"{text}, but {bounds.examples} examples do not define it; add examples of every kind"
-    verb = "drops by" if rule.startswith("max_drop") else "is"
+    verb = f"{worsens}s by" if rule.startswith("max_drop") else "is"
     text = f"{text}; it {verb} {bounds.estimate:.4g}{percent}"
     if math.isfinite(bounds.lower) and math.isfinite(bounds.upper):
         sure = f"{100 * bounds.confidence:.4g} % sure each"

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline import cli
 from pipeline.errors import RunFailed
+from registry import Registry
 
 REPOSITORY = Path(__file__).parents[3]
 DIGITS = str(REPOSITORY / "configs" / "digits.yaml")
@@ -75,16 +76,18 @@ def test_help_lists_every_command(call):
     [
         (
             [],
-            "a command must be given (run, validate, plan, runs, schema, doctor, data), got none; see tfx-edge --help",
+            "a command must be given (run, validate, plan, runs, registry, schema, doctor, data), got none; "
+            "see tfx-edge --help",
         ),
         (
             ["validat"],
-            "the command must be one of run, validate, plan, runs, schema, doctor, data, got validat; "
+            "the command must be one of run, validate, plan, runs, registry, schema, doctor, data, got validat; "
             "did you mean validate?",
         ),
         (
             ["xyz"],
-            "the command must be one of run, validate, plan, runs, schema, doctor, data, got xyz; see tfx-edge --help",
+            "the command must be one of run, validate, plan, runs, registry, schema, doctor, data, got xyz; "
+            "see tfx-edge --help",
         ),
         (["--what", "plan"], "unrecognized option --what in front of the command; see tfx-edge --help"),
         (["validate"], "the following arguments are required: CONFIG; see tfx-edge validate --help"),
@@ -257,12 +260,23 @@ sys.stderr.write(f"code {code} heavy {heavy}")
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], ["validate", DIGITS], ["plan", DIGITS], ["schema"], ["schema", "--markdown"], ["runs", DIGITS]],
+    [
+        ["--help"],
+        ["validate", DIGITS],
+        ["plan", DIGITS],
+        ["schema"],
+        ["schema", "--markdown"],
+        ["runs", DIGITS],
+        ["registry", "list", DIGITS],
+        ["registry", "show", DIGITS, "1"],
+    ],
     ids=lambda argv: argv[0],
 )
 def test_looking_imports_nothing_heavy(tmp_path, argv):
     (tmp_path / "data" / "digits").mkdir(parents=True)
     (tmp_path / "data" / "digits" / "a").write_text("x")
+    (tmp_path / "model.tflite").write_bytes(b"TFL3")
+    Registry(tmp_path / ".edge" / "digits" / "registry").push(tmp_path / "model.tflite", {"identity": "a"})
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         [sys.executable, "-c", HEAVY, *argv], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
