@@ -48,7 +48,7 @@ class _Journal:
         # A damaged model makes LiteRT and NumPy raise about anything; whatever it is, the model is what failed.
         except Exception as error:
             plain = isinstance(error, ValueError | RuntimeError) and str(error)
-            said = str(error) if plain else f"{type(error).__name__}: {error}"
+            said = str(error) if plain else f"{type(error).__name__} {error}".strip()
             self._append({"stage": name, "fault": said[:2000]})
             raise _Fault from error
         self._append({"stage": name, "done": report})

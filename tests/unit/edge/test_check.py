@@ -82,10 +82,10 @@ def test_a_latency_budget_that_nothing_keeps(good, samples, profiles):
 
 def test_a_model_that_hangs_is_blocked_and_its_process_is_gone(write, tools, samples, profiles):
     start = time.monotonic()
-    report = run(write(tools.endless()), samples, profiles["cpu"], time_limit_s=1.5)
+    report = run(write(tools.endless()), samples, profiles["cpu"], time_limit_s=3.0)
     assert time.monotonic() - start < 10
     assert not report.passed
-    assert "not done after 1.5 s" in report.reasons[0]
+    assert "not done after 3 s" in report.reasons[0]
     # What was measured before stays.
     assert report.operators == {"ABS": 1, "WHILE": 1}
     assert "run time" in report.not_measured["macs"]
