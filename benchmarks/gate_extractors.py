@@ -24,7 +24,7 @@ from tensorflow_model_analysis.extractors import (
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.tfxio import tensor_adapter
 
-from components.gate_metric import PROOF_EXTRACT
+from benchmarks.gate_metric import PROOF_EXTRACT
 from compression.predict import TFLitePredictor
 
 _TFLITE_FILE = "tflite"

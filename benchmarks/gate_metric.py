@@ -15,20 +15,16 @@ class EdgePredictions(metric_types.Metric):
 
     Args:
         name: Name of the metric.
-        code_sha256: Hash of the gate's source; only makes a change of code known to the cache.
     """
 
-    def __init__(self, name: str = "edge_predictions", code_sha256: str = "") -> None:
-        super().__init__(_computations, name=name, code_sha256=code_sha256)
+    def __init__(self, name: str = "edge_predictions") -> None:
+        super().__init__(_computations, name=name)
 
 
 metric_types.register_metric(EdgePredictions)
 
 
-def _computations(
-    name: str, code_sha256: str = "", model_names: list[str] | None = None
-) -> metric_types.MetricComputations:
-    del code_sha256
+def _computations(name: str, model_names: list[str] | None = None) -> metric_types.MetricComputations:
     preprocessor = metric_types.StandardMetricInputsPreprocessor(
         include_filter={PROOF_EXTRACT: {}}, include_default_inputs=False
     )

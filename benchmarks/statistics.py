@@ -196,6 +196,18 @@ def standard_errors_short(line: Row) -> float:
     return (confidence - float(line["rate"])) / float(np.sqrt(confidence * (1 - confidence) / int(line["sets"])))
 
 
+def score_size() -> list[Row]:
+    """The score bound's largest chance of a false pass over shares of differing answers; computed, not simulated."""
+    rows = []
+    for n in (200, 540, 5_000, 20_001, 100_000):
+        for variants in (1, 8):
+            confidence = per_variant_confidence(CONFIDENCE, variants)
+            shares = 0.03 + np.geomspace(1e-6, 0.6, 40)
+            worst = max(passing_probability(n, 0.03, share, 0.03, confidence) for share in shares)
+            rows.append(row("worst size", f"{variants} variants, drop 0.03", "score", n, confidence, worst, 0))
+    return rows
+
+
 def goals(rows: list[Row]) -> list[dict[str, object]]:
     """What the study must show; the tolerance stands in each name."""
     coverage = [line for line in rows if line["study"] == "coverage"]
@@ -232,6 +244,7 @@ def main() -> None:
         )
     rows.append(auc_coverage(rng, 60, 140))
     rows.append(eight_variants(rng))
+    rows += score_size()
     rows += power(rng)
     finish("statistics", rows, goals(rows))
 

@@ -14,8 +14,8 @@ from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, Transfo
 
 from components import model_artifact
 from components.errors import InputError
-from compression.edge import files
 from compression.edge.check import check
+from compression.edge.files import GOLDEN as GOLDEN_FILE
 from compression.edge.golden import golden
 from compression.edge.report import EdgeReport
 from compression.errors import CompressionError
@@ -23,7 +23,6 @@ from compression.settings.edge import EdgeSettings
 from compression.settings.profile import Profile
 
 REPORT_FILE = "edge_report.json"
-GOLDEN_FILE = files.GOLDEN
 BLESSED_PROPERTY = "blessed"
 
 # What TFX's InfraValidator writes; its module is not imported, as it loads TensorFlow Serving's API.

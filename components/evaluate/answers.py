@@ -27,7 +27,7 @@ from compression.statistics.weights import mix, unique_ids
 ANSWERS_FILE = "answers.json"
 
 CHUNK_ROWS = 1 << 16
-BATCH_SIZE = 512
+BATCH_SIZE = 2048
 
 
 @dataclass(frozen=True)

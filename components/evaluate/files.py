@@ -75,13 +75,11 @@ def batches(
     records = records.skip(first) if first else records
     records = records if count is None else records.take(count)
 
-    def parse(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        return {k: _dense(v) for k, v in tf.io.parse_example(serialized, dict(columns)).items()}, serialized
-
-    parsed = records.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     row = first
-    for values, serialized in parsed.prefetch(tf.data.AUTOTUNE):
-        batch = Batch(row, {name: value.numpy() for name, value in values.items()}, serialized)
+    for serialized in records.batch(batch_size).prefetch(tf.data.AUTOTUNE):
+        # Not in `map`: tracing a function for every file costs more than parsing ahead saves.
+        values = tf.io.parse_example(serialized, dict(columns))
+        batch = Batch(row, {name: _dense(value).numpy() for name, value in values.items()}, serialized)
         yield batch
         row += len(batch)
 

@@ -27,9 +27,11 @@ from tfx.types.standard_artifacts import (
 )
 
 from components.evaluate import answers, files, flips, tfma_results
-from components.evaluate.judge_rows import JudgeRows, Seconds, plan_work
+from components.evaluate.judge_rows import JudgeRows, Notes, Seconds, plan_work
+from components.evaluate.measures import Measured, measure
 from components.evaluate.slices import SliceKey
 from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec
+from components.evaluate.tally import Tally
 from components.evaluate.verdict import VERDICT_FILE, Verdict, judge
 
 FLIPS_FILE = "flips.json"
@@ -97,40 +99,39 @@ def evaluate(
         judged = (
             pipeline
             | "Rows" >> beam.Create(work)
-            | "Judge" >> beam.ParDo(judging).with_outputs(JudgeRows.FLIPS, JudgeRows.SECONDS, main="tallies")
+            | "Judge" >> beam.ParDo(judging).with_outputs(JudgeRows.NOTES, main="tallies")
         )
         _ = (
             judged.tallies
-            | "MergeSlices" >> beam.CombinePerKey(tfma_results.MergeTallies(spec))
+            | "MergeTallies" >> beam.CombinePerKey(tfma_results.MergeTallies())
+            | "Measure" >> beam.Map(_measure, spec)
             | "GatherSlices" >> beam.combiners.ToList()
             | "WriteResults" >> beam.Map(_write_results, evaluation_uri, spec, locations)
         )
         _ = (
-            judged[JudgeRows.FLIPS]
-            | "GatherFlips" >> beam.combiners.ToList()
-            | "WriteFlips" >> beam.Map(_write_flips, evaluation_uri, spec)
+            judged[JudgeRows.NOTES]
+            | "GatherNotes" >> beam.combiners.ToList()
+            | "WriteNotes" >> beam.Map(_write_notes, evaluation_uri, spec)
         )
-        _ = (
-            judged[JudgeRows.SECONDS]
-            | "GatherSeconds" >> beam.combiners.ToList()
-            | "WriteSeconds" >> beam.Map(_write_seconds, evaluation_uri)
-        )
+
+
+def _measure(keyed: tuple[SliceKey, Tally], spec: GateSpec) -> tuple[SliceKey, Measured]:
+    key, tally = keyed
+    return key, measure(spec.all_metrics, tally, spec.level, quick=key != ())
 
 
 def _write_results(
-    results: Sequence[tuple[SliceKey, tfma_results.Metrics]], folder: str, spec: GateSpec, locations: dict[str, str]
+    results: Sequence[tuple[SliceKey, Measured]], folder: str, spec: GateSpec, locations: dict[str, str]
 ) -> None:
     tfma_results.write(results, folder, spec, locations)
 
 
-def _write_flips(lists: Sequence[list[flips.Flip]], folder: str, spec: GateSpec) -> None:
-    kept = flips.most_remarkable((flip for found in lists for flip in found), spec.flips_kept)
+def _write_notes(notes: Sequence[Notes], folder: str, spec: GateSpec) -> None:
+    kept = flips.most_remarkable((flip for note in notes for flip in note.flips), spec.flips_kept)
     content = {"task": spec.task, "flips": [flip.to_dict(spec.task) for flip in kept]}
     _write_text(f"{folder}/{FLIPS_FILE}", json.dumps(content))
-
-
-def _write_seconds(all_seconds: Sequence[Seconds], folder: str) -> None:
-    _write_text(f"{folder}/{SECONDS_FILE}", json.dumps(asdict(sum(all_seconds, Seconds()))))
+    seconds = sum((note.seconds for note in notes), Seconds())
+    _write_text(f"{folder}/{SECONDS_FILE}", json.dumps(asdict(seconds)))
 
 
 def _write_text(path: str, text: str) -> None:

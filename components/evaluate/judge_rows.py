@@ -69,11 +69,23 @@ class Seconds:
         return Seconds(self.reading + other.reading, self.inference + other.inference, self.metrics + other.metrics)
 
 
-class JudgeRows(beam.DoFn):
-    """`Rows` to `(slice, tally)`; on the side lists of flips and `Seconds`."""
+@dataclass(frozen=True)
+class Notes:
+    """What is said about a range besides its tallies.
 
-    FLIPS = "flips"
-    SECONDS = "seconds"
+    Attributes:
+        flips: The most remarkable flips.
+        seconds: Where the time went.
+    """
+
+    flips: list[flips.Flip]
+    seconds: Seconds
+
+
+class JudgeRows(beam.DoFn):
+    """`Rows` to `(slice, tally)`; on the side `Notes`."""
+
+    NOTES = "notes"
 
     def __init__(self, spec: GateSpec, features: Mapping[str, Any], *, model_uri: str, answers_uri: str) -> None:
         self._spec = spec
@@ -104,8 +116,7 @@ class JudgeRows(beam.DoFn):
             found = self._flips(work, batch, answers, found)
             seconds.metrics += time.perf_counter() - start
         yield from tallies.items()
-        yield beam.pvalue.TaggedOutput(self.FLIPS, found)
-        yield beam.pvalue.TaggedOutput(self.SECONDS, seconds)
+        yield beam.pvalue.TaggedOutput(self.NOTES, Notes(found, seconds))
 
     def _answers(self, work: Rows, seconds: Seconds) -> Iterator[tuple[files.Batch, tally.Answers]]:
         reader = AnswerReader(self._answers_uri, work.answered)

@@ -1,7 +1,7 @@
 """From a slice's sums to numbers: values, paired bounds, counts. Flat names, because results are stored under them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,13 @@ BASELINE_INVALID = "baseline_invalid_predictions"
 """A candidate compared with answers that are none would look as good as one likes, so that these block as well."""
 CONFUSION = "confusion_matrix"
 PAIRS = ("both_right", "baseline_only_right", "candidate_only_right")
+
+QUICK_FROM = 2_000
+"""From so many examples on a slice's accuracy has the score bound, which takes microseconds, not a tenth of a second.
+
+There it passes a bad model in at most 5.08 % of all cases instead of 5 % (all allowed drops from 0.005 to 0.1 and all
+shares of differing answers, by `passing_probability`); the overall slice keeps the exact bound as long as it is quick.
+"""
 
 Value = float | np.ndarray
 
@@ -39,13 +46,14 @@ class Measured:
     baseline: Mapping[str, Value]
 
 
-def measure(metrics: tuple[str, ...], tally: Tally, confidence: float) -> Measured:
+def measure(metrics: tuple[str, ...], tally: Tally, confidence: float, *, quick: bool = False) -> Measured:
     """Every number of a slice.
 
     Args:
         metrics: Keys of `METRICS`.
         tally: The slice.
         confidence: One-sided, of every bound.
+        quick: Whether the slice is one of many; see `QUICK_FROM`.
     """
     examples, invalid = float(tally.examples), tally.invalid.astype(np.float64).tolist()
     candidate: dict[str, Value] = {EXAMPLE_COUNT: examples, INVALID: invalid[CANDIDATE_AXIS]}
@@ -57,7 +65,9 @@ def measure(metrics: tuple[str, ...], tally: Tally, confidence: float) -> Measur
     if tally.confusion is not None:
         candidate[CONFUSION], baseline[CONFUSION] = tally.confusion[CANDIDATE_AXIS], tally.confusion[BASELINE_AXIS]
     for metric in metrics:
-        kinds = _accuracy(tally, confidence) if metric == "accuracy" else _bootstrapped(tally, metric, confidence)
+        kinds = (
+            _accuracy(tally, confidence, quick) if metric == "accuracy" else _bootstrapped(tally, metric, confidence)
+        )
         candidate[metric] = kinds["value"].estimate
         baseline[metric] = kinds.pop("baseline").estimate
         for kind, bounds in kinds.items():
@@ -65,19 +75,24 @@ def measure(metrics: tuple[str, ...], tally: Tally, confidence: float) -> Measur
     return Measured(candidate, baseline)
 
 
-def _accuracy(tally: Tally, confidence: float) -> dict[str, Bounds]:
+def _accuracy(tally: Tally, confidence: float, quick: bool) -> dict[str, Bounds]:
     pairs = tally.pairs
-    drop = paired.accuracy_drop_bounds(pairs, confidence)
-    kinds = {
+    method = "score" if quick and pairs.n >= QUICK_FROM else None
+    drop = paired.accuracy_drop_bounds(pairs, confidence, method)
+    return {
         "drop": drop,
-        "value": paired.accuracy_bounds(pairs, confidence),
+        "drop_percent": _percent(drop, pairs.baseline),
+        "value": paired.accuracy_bounds(pairs, confidence, method),
         "baseline": Bounds(pairs.baseline, -np.inf, np.inf, confidence, pairs.n),
     }
-    if "accuracy" in tally.accumulators:
-        kinds["drop_percent"] = intervals.drop_bounds(
-            bootstrap.result(tally.accumulators["accuracy"]), confidence, percent=True
-        )
-    return kinds
+
+
+def _percent(drop: Bounds, baseline: float) -> Bounds:
+    """In percent of the baseline's accuracy in the sample; nothing is known where that is 0 or undefined."""
+    if not baseline > 0:
+        return replace(drop, estimate=np.nan, lower=-np.inf, upper=np.inf)
+    values = (100 * value / baseline for value in (drop.estimate, drop.lower, drop.upper))
+    return replace(drop, **dict(zip(("estimate", "lower", "upper"), values, strict=True)))
 
 
 def _bootstrapped(tally: Tally, metric: str, confidence: float) -> dict[str, Bounds]:
@@ -131,11 +146,13 @@ def decisions(rule: Rule, stored: Mapping[str, Value], confidence: float) -> lis
         limit = getattr(rule, name)
         if limit is None:
             continue
-        needed = None
-        if rule.metric == "accuracy" and name == "max_drop":
-            needed = needed_for_accuracy(read_pairs(stored), limit, confidence)
         bounds = read_bounds(stored, bounds_name(name, rule.metric), confidence)
-        made.append(decide(bounds, name, limit, title=row.title, worsens=worsens, needed=needed))
+        words = {"title": row.title, "worsens": worsens}
+        decision = decide(bounds, name, limit, **words)
+        if rule.metric == "accuracy" and name == "max_drop" and decision.state == "not_enough_data":
+            needed = needed_for_accuracy(read_pairs(stored), limit, confidence)
+            decision = decide(bounds, name, limit, **words, needed=needed)
+        made.append(decision)
     return made
 
 

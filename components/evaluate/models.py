@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from components import model_artifact
 from compression.predict import TFLitePredictor
 
 _SIGNATURE = "serving_default"
+
+_PART_ROWS = 256
+"""Rows for one call of LiteRT: the activations of more of them leave the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,18 @@ def load(model_uri: str, threads: int = 0) -> Predictor:
     file = folder / model_artifact.TFLITE_FILE
     if file.exists():
         predictor = TFLitePredictor(file, num_threads=threads or os.cpu_count() or 1)
-        return Predictor(predictor.input_names, predictor.predict)
+        return Predictor(predictor.input_names, partial(_in_parts, predictor))
     return _saved_model(folder)
+
+
+def _in_parts(predictor: TFLitePredictor, features: Mapping[str, np.ndarray]) -> np.ndarray:
+    columns = {name: features[name] for name in predictor.input_names}
+    size = len(next(iter(columns.values())))
+    parts = [
+        predictor.predict({name: column[start : start + _PART_ROWS] for name, column in columns.items()})
+        for start in range(0, size, _PART_ROWS)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _saved_model(folder: Path) -> Predictor:

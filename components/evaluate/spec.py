@@ -90,7 +90,7 @@ class GateSpec(Settings):
         min_examples: As for slices, for all examples.
         seed: Of the bootstrap.
         flips_kept: Number of flipped answers in the list.
-        batch_size: Examples in a batch.
+        batch_size: Examples that are read and compared at a time.
         threads: Threads of LiteRT; 0 for one per core.
     """
 
@@ -105,7 +105,7 @@ class GateSpec(Settings):
     min_examples: Annotated[int, Field(ge=1)] = 1
     seed: int = 0
     flips_kept: Annotated[int, Field(ge=0)] = 100
-    batch_size: Annotated[int, Field(ge=1)] = 512
+    batch_size: Annotated[int, Field(ge=1)] = 2048
     threads: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")

@@ -104,17 +104,13 @@ def add(spec: GateSpec, tally: Tally, answers: Answers, rows: np.ndarray) -> Non
     for metric in bootstrapped(spec):
         if metric not in tally.accumulators:
             tally.accumulators[metric] = bootstrap.empty(metric, MODELS, seed=spec.seed)
-        label, predictions = answers.label[rows], answers.scores[:, rows, 0]
-        if metric == "accuracy":
-            # A right answer is a prediction of 1 where 1 is true, so that tasks with many classes fit as well.
-            label, predictions = np.ones(len(rows)), answers.right[:, rows].astype(np.float32)
-        bootstrap.accumulate(tally.accumulators[metric], answers.ids[rows], label, predictions)
+        accumulator = tally.accumulators[metric]
+        bootstrap.accumulate(accumulator, answers.ids[rows], answers.label[rows], answers.scores[:, rows, 0])
 
 
 def bootstrapped(spec: GateSpec) -> list[str]:
-    """The metrics whose bounds come from the bootstrap; accuracy's own bounds know no percent."""
-    percent = any(rule.metric == "accuracy" and rule.max_drop_percent is not None for rule in spec.all_rules())
-    return [metric for metric in spec.all_metrics if metric != "accuracy" or percent]
+    """The metrics whose bounds come from the bootstrap."""
+    return [metric for metric in spec.all_metrics if metric != "accuracy"]
 
 
 def _pairs(right: np.ndarray, finite: np.ndarray) -> PairedCounts:

@@ -22,7 +22,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as results_writer
 
-from components.evaluate.measures import Value, measure, thresholds
+from components.evaluate.measures import Measured, Value, measure, thresholds
 from components.evaluate.slices import SliceKey
 from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec, SliceRule
 from components.evaluate.tally import Tally, merge
@@ -33,11 +33,7 @@ Metrics = dict[metric_types.MetricKey, Value]
 
 
 class MergeTallies(beam.CombineFn):
-    """Tallies of one slice to its TFMA metrics."""
-
-    def __init__(self, spec: GateSpec) -> None:
-        self._metrics = spec.all_metrics
-        self._level = spec.level
+    """Tallies of one slice to one tally."""
 
     def create_accumulator(self) -> Tally:
         """A tally of nothing."""
@@ -54,14 +50,29 @@ class MergeTallies(beam.CombineFn):
             total = merge(total, tally)
         return total
 
+    def extract_output(self, tally: Tally) -> Tally | Metrics:
+        """The tally of all."""
+        return tally
+
+
+class MeasureTallies(MergeTallies):
+    """Tallies of one slice to its TFMA metrics."""
+
+    def __init__(self, spec: GateSpec) -> None:
+        self._metrics = spec.all_metrics
+        self._level = spec.level
+
     def extract_output(self, tally: Tally) -> Metrics:
         """Values by TFMA's keys."""
-        measured = measure(self._metrics, tally, self._level)
-        return {
-            _key(name, model): value
-            for model, values in ((CANDIDATE, measured.candidate), (BASELINE, measured.baseline))
-            for name, value in values.items()
-        }
+        return _keyed(measure(self._metrics, tally, self._level))
+
+
+def _keyed(measured: Measured) -> Metrics:
+    return {
+        _key(name, model): value
+        for model, values in ((CANDIDATE, measured.candidate), (BASELINE, measured.baseline))
+        for name, value in values.items()
+    }
 
 
 def _key(name: str, model: str) -> metric_types.MetricKey:
@@ -93,7 +104,7 @@ class _WholeExtract(metric_types.Preprocessor):
 
 def _computations(name: str, spec: str) -> metric_types.MetricComputations:
     keys = [_key(name, model) for model in (CANDIDATE, BASELINE)]
-    combiner = MergeTallies(GateSpec.model_validate_json(spec))
+    combiner = MeasureTallies(GateSpec.model_validate_json(spec))
     return [metric_types.MetricComputation(keys, [_WholeExtract(name="whole_extract")], combiner)]
 
 
@@ -139,16 +150,16 @@ def _threshold(part: SliceRule, lower: float | None, upper: float | None) -> con
     return config_pb2.PerSliceMetricThreshold(slicing_specs=[_slicing(part)], threshold=threshold)
 
 
-def write(results: Sequence[tuple[SliceKey, Metrics]], folder: str, spec: GateSpec, locations: dict[str, str]) -> None:
+def write(results: Sequence[tuple[SliceKey, Measured]], folder: str, spec: GateSpec, locations: dict[str, str]) -> None:
     """Writes metrics, validation and configuration where `tfma.load_eval_result` looks for them.
 
     Args:
-        results: Slices with their metrics; without any nothing is validated.
+        results: Slices with their numbers; without any nothing is validated.
         folder: The evaluation artifact.
         spec: The gate's.
         locations: URI of each model by name, for display.
     """
-    ordered = sorted(results, key=lambda item: (len(item[0]), repr(item[0])))
+    ordered = sorted(((key, _keyed(measured)) for key, measured in results), key=lambda item: repr(item[0]))
     config = eval_config(spec)
     tf.io.gfile.makedirs(folder)
     metrics = (results_writer.convert_slice_metrics_to_proto((key, _with_diffs(values)), []) for key, values in ordered)

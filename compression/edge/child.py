@@ -6,6 +6,7 @@ LiteRT and NumPy only: with TensorFlow every model would pay seconds for startin
 """
 
 import json
+import os
 import resource
 import signal
 import sys
@@ -46,7 +47,8 @@ class _Journal:
             yield report
         # A damaged model makes LiteRT and NumPy raise about anything; whatever it is, the model is what failed.
         except Exception as error:
-            said = str(error) if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: {error}"
+            plain = isinstance(error, ValueError | RuntimeError) and str(error)
+            said = str(error) if plain else f"{type(error).__name__} {error}".strip()
             self._append({"stage": name, "fault": said[:2000]})
             raise _Fault from error
         self._append({"stage": name, "done": report})
@@ -133,8 +135,11 @@ TASKS: dict[str, Callable[[Path, Report, _Journal], None]] = {
 
 
 def _limit(seconds: float) -> None:
-    """Ends this process by itself should the parent be killed, and keeps a crash from leaving a core file."""
+    """Bounds time (should the parent be killed) and memory, and keeps a crash from leaving a core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A model that asks for more than the machine has must fail here, and not make the kernel end some other process.
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     # The default action of SIGALRM ends the process in the middle of a kernel too; a Python handler would wait.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds + 1.0)

@@ -3,6 +3,7 @@
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -25,6 +26,18 @@ of seven digits; one step of an int8 model's dequantized output is at least four
 _FORMAT_VERSION = 1
 _META = "meta"
 _TIME_LIMIT_S = 60.0
+
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,8 @@ class Golden:
             "kernels": self.kernels,
             "litert": self.litert,
             "float_tolerance": FLOAT_TOLERANCE,
+            # The archive's checksums cover contents; a damaged name would only make an array disappear.
+            "arrays": [*(f"input/{name}" for name in self.inputs), *(f"output/{name}" for name in self.outputs)],
         }
         arrays = {f"input/{name}": values for name, values in self.inputs.items()}
         arrays |= {f"output/{name}": values for name, values in self.outputs.items()}
@@ -69,11 +84,11 @@ class Golden:
                 arrays = {name: file[name] for name in file.files}
             meta = json.loads(str(arrays.pop(_META)))
             version, kernels, litert = meta["format_version"], meta["kernels"], meta["litert"]
+            if sorted(meta["arrays"]) != sorted(arrays):
+                raise ValueError(f"arrays {', '.join(sorted(arrays))} instead of {', '.join(sorted(meta['arrays']))}")
         # What a damaged archive raises depends on where it is damaged.
-        except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise CompressionError(f"{path} must hold golden pairs, got: {error}; restore it from a copy") from error
-        except zipfile.BadZipFile as error:
-            raise CompressionError(f"{path} must hold golden pairs, but is damaged: {error}; restore it") from error
         if version != _FORMAT_VERSION:
             raise CompressionError(
                 f"{path} must have format version {_FORMAT_VERSION}, got {version}; use the tools that wrote it"

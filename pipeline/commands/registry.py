@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.console import Console
-from pipeline.errors import UserError
+from pipeline.errors import EdgeError, UserError
 from pipeline.verify import verify_version
 from pipeline.workspace import Workspace
 from registry import Registry, RegistryError, Version
@@ -158,7 +158,7 @@ def _current(registry: Registry) -> tuple[int | None, list[str]]:
     except RegistryError as fault:
         return None, [str(fault)]
     if version is None and _numbers(registry):
-        return None, [f"{registry.root / 'current.json'} must name a version; there is no such file; push again"]
+        return None, [f"{registry.root / 'current.json'} must name a version; there is no such file. Push again."]
     return version and version.version, []
 
 
@@ -167,13 +167,14 @@ def _wanted(request: Request, default: list[int]) -> list[int]:
 
     Raises:
         UserError: There is no such version, or none at all.
+        EdgeError: None was named, and the pointer is damaged.
     """
     known = _numbers(request.registry)
     if not known:
         raise UserError(f"{request.registry.root} must hold a pushed version, got none; run the pipeline first")
     if request.number is None:
         if not default:
-            raise UserError(f"{request.faults[0]}, or name a VERSION ({_listed(known)})")
+            raise EdgeError(f"{request.faults[0]} Or name a VERSION ({_listed(known)}).")
         return default
     if request.number not in known:
         raise UserError(f"VERSION must be one of {_listed(known)}, got {request.number}")

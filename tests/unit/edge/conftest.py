@@ -142,6 +142,13 @@ def bottomless() -> bytes:
     return build_model(G([T([1, 4]), T([1, 4])], [loop]), condition, G([T([1, 4]), T([1, 4])], [loop]))
 
 
+def greedy() -> bytes:
+    """Asks for 16 TiB."""
+    shape = T([2], "int32", [1 << 21, 1 << 21])
+    tensors = [T([1, 4]), shape, T([], values=1.0), T([1, 1], signature=[-1, -1])]
+    return build_model(G(tensors, [Op("FILL", [1, 2], [3], _options("FillOptions"))]))
+
+
 @pytest.fixture(scope="session")
 def tools():
     """The builders, for tests that write their own graphs."""
@@ -150,7 +157,7 @@ def tools():
         T, Op, G = T, Op, G
         build, options = staticmethod(build_model), staticmethod(_options)
         dense, dense_int8 = staticmethod(dense), staticmethod(dense_int8)
-        endless, bottomless = staticmethod(endless), staticmethod(bottomless)
+        endless, bottomless, greedy = staticmethod(endless), staticmethod(bottomless), staticmethod(greedy)
 
     return Tools
 

@@ -54,7 +54,7 @@ def test_a_good_model(good):
     assert_complete(report)
 
 
-def test_integer_budgets_just_met_and_just_missed(good, samples, profiles):
+def test_budgets_just_met_and_just_missed(good, samples, profiles):
     path, report = good
     exact = {
         "max_size_bytes": report.size_bytes,
@@ -62,9 +62,9 @@ def test_integer_budgets_just_met_and_just_missed(good, samples, profiles):
         "max_arena_bytes": report.arena_bytes,
         "max_macs": report.macs,
     }
-    met = run(path, samples, profiles["cpu"], EdgeSettings(**exact))
+    met = run(path, samples, profiles["cpu"], EdgeSettings(**exact, max_latency_ms=1000.0))
     assert met.passed
-    assert [budget.met for budget in met.budgets] == [True] * 4
+    assert [budget.met for budget in met.budgets] == [True] * 5
     missed = run(path, samples, profiles["cpu"], EdgeSettings(**{name: value - 1 for name, value in exact.items()}))
     assert not missed.passed
     assert [budget.name for budget in missed.budgets if not budget.met] == list(exact)
@@ -74,19 +74,18 @@ def test_integer_budgets_just_met_and_just_missed(good, samples, profiles):
         assert f"{value:,}" in reason
 
 
-def test_latency_budget(good, samples, profiles):
+def test_a_latency_budget_that_nothing_keeps(good, samples, profiles):
     path, _ = good
-    assert run(path, samples, profiles["cpu"], EdgeSettings(max_latency_ms=1000.0)).passed
     missed = run(path, samples, profiles["cpu"], EdgeSettings(max_latency_ms=1e-9))
     assert "at most 1e-09 ms" in missed.reasons[0]
 
 
 def test_a_model_that_hangs_is_blocked_and_its_process_is_gone(write, tools, samples, profiles):
     start = time.monotonic()
-    report = run(write(tools.endless()), samples, profiles["cpu"], time_limit_s=1.5)
+    report = run(write(tools.endless()), samples, profiles["cpu"], time_limit_s=3.0)
     assert time.monotonic() - start < 10
     assert not report.passed
-    assert "not done after 1.5 s" in report.reasons[0]
+    assert "not done after 3 s" in report.reasons[0]
     # What was measured before stays.
     assert report.operators == {"ABS": 1, "WHILE": 1}
     assert "run time" in report.not_measured["macs"]
@@ -104,6 +103,13 @@ def test_a_model_that_crashes_the_interpreter_is_blocked(write, tools, samples, 
     assert_complete(report)
 
 
+def test_a_model_that_wants_all_memory_is_blocked(write, tools, samples, profiles):
+    report = run(write(tools.greedy()), samples, profiles["cpu"])
+    assert not report.passed
+    assert "must load in LiteRT and allocate its tensors" in report.reasons[0]
+    assert_complete(report)
+
+
 def test_the_child_ends_by_itself_when_its_parent_is_killed(tmp_path, tools, samples):
     request = {"kernels": "xnnpack", "threads": 1, "raw": False, "time_limit_s": 0.2, "latency_seconds": 1}
     runner.write_request(tmp_path, tools.endless(), samples, request)
@@ -113,7 +119,7 @@ def test_the_child_ends_by_itself_when_its_parent_is_killed(tmp_path, tools, sam
     assert ended.returncode == -signal.SIGALRM
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"\x1c\0\0\0TFL3" + b"\xff" * 200], ids=["empty", "junk", "marked"])
+@pytest.mark.parametrize("content", [b"", b"\x1c\0\0\0TFL3" + b"\xff" * 200], ids=["empty", "marked"])
 def test_a_file_that_is_no_model_is_blocked(write, samples, profiles, content):
     report = run(write(content), samples, profiles["cpu"])
     assert "must be a TFLite model" in report.reasons[0]

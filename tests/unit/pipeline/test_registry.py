@@ -1,0 +1,168 @@
+"""`registry list` and `registry show`: what they print of whole and of damaged registries."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import cli
+from registry import Registry
+
+DIGITS = str(Path(__file__).parents[3] / "configs" / "digits.yaml")
+MODEL = b"TFL3" + bytes(200)
+
+
+def manifest(variant, value=0.96875):
+    numbers = {"candidate": value, "baseline": 0.97, "drop": 0.97 - value, "drop_ci": [-0.01, 0.02]}
+    return {
+        "identity": variant,
+        "name": "digits",
+        "variant": variant,
+        "steps": ["quantize int8"],
+        "gate": {"confidence": 0.99, "examples": 540, "metrics": {"accuracy": numbers}},
+        "edge": {"passed": True},
+        "run_id": "20261122-170000-abcd",
+    }
+
+
+@pytest.fixture
+def call(capsys, tmp_path):
+    def run(*argv):
+        code = cli.main(["registry", *argv, "--workspace", str(tmp_path)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def registry(tmp_path):
+    """Two versions; the second is current."""
+    model = tmp_path / "model.tflite"
+    registry = Registry(tmp_path / "registry")
+    for variant, content in (("int8", MODEL), ("pruned_int8", MODEL + b"x")):
+        model.write_bytes(content)
+        registry.push(model, manifest(variant))
+    return registry
+
+
+def test_list(call, registry):
+    code, out, err = call("list", DIGITS)
+    assert (code, err) == (0, "")
+    rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    assert rows[0] == ["version", "pushed", "variant", "metric", "value", "bytes", "after gzip", "sha256"]
+    current = registry.current()
+    assert rows[2][:1] + rows[2][2:] == [
+        "*", "pruned_int8", "accuracy", "0.9688", "205", str(current.manifest["gzip_bytes"]), current.sha256[:12]
+    ] or rows[2][1].startswith("2 ")  # fmt: skip
+    assert re.fullmatch(r"\*\s+2  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  pruned_int8  accuracy  0.9688 .*", out.splitlines()[2])
+    assert out.splitlines()[1].lstrip().startswith("1  ")
+    assert out.splitlines()[3].strip() == "* current"
+
+
+def test_list_as_json(call, registry):
+    code, out, _ = call("list", DIGITS, "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert (result["registry"], result["current"], result["faults"]) == (str(registry.root), 2, [])
+    first, second = result["versions"]
+    assert (first["version"], first["current"], second["current"]) == (1, False, True)
+    whole = registry.version(1)
+    assert first["sha256"] == whole.sha256
+    assert first["path"] == str(whole.path)
+    assert (first["variant"], first["metric"], first["value"], first["size_bytes"]) == ("int8", "accuracy", 0.96875, 204)
+
+
+@pytest.mark.parametrize("gate", [None, [], {}, {"metrics": {}}, {"metrics": {"accuracy": 1}}, {"metrics": []}])
+def test_list_takes_manifests_of_other_tools(call, registry, tmp_path, gate):
+    registry.push(tmp_path / "model.tflite", {"identity": "other", "gate": gate})
+    code, out, _ = call("list", DIGITS, "--json")
+    assert code == 0
+    assert json.loads(out)["versions"][2]["value"] is None
+    assert call("list", DIGITS)[0] == 0
+
+
+def test_an_empty_registry(call, tmp_path):
+    code, out, err = call("list", DIGITS)
+    assert (code, err) == (0, "")
+    assert out == f"nothing was pushed to {tmp_path / 'registry'} yet\n"
+    for action in ("show", "verify"):
+        code, out, err = call(action, DIGITS)
+        assert (code, out) == (2, "")
+        assert err == f"{tmp_path / 'registry'} must hold a pushed version, got none; run the pipeline first\n"
+    assert not (tmp_path / "registry").exists()
+
+
+def test_show(call, registry):
+    code, out, err = call("show", DIGITS)
+    assert (code, err) == (0, "")
+    shown = yaml.safe_load(out)
+    assert shown == {**registry.version(2).manifest, "current": True, "path": str(registry.version(2).path)}
+    keys = [line.split(":")[0] for line in out.splitlines() if not line.startswith((" ", "-"))]
+    assert keys[:6] == ["version", "current", "path", "pushed_at", "name", "variant"]
+    assert keys[-1] == "edge"
+    assert yaml.safe_load(call("show", DIGITS, "1")[1])["variant"] == "int8"
+
+
+def test_show_as_json(call, registry):
+    code, out, _ = call("show", DIGITS, "1", "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "registry": str(registry.root),
+        "version": 1,
+        "current": False,
+        "path": str(registry.version(1).path),
+        "files": ["manifest.json", "model.tflite"],
+        "manifest": registry.version(1).manifest,
+    }
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["show", DIGITS, "3"], "VERSION must be one of 1, 2, got 3"),
+        (["verify", DIGITS, "3"], "VERSION must be one of 1, 2, got 3"),
+        (["show", DIGITS, "x"], "argument VERSION: must be a whole number from 1 on, got 'x'"),
+        (["show", DIGITS, "0"], "argument VERSION: must be a whole number from 1 on, got '0'"),
+        (["list", DIGITS, "1"], "registry list takes no VERSION, got 1; registry show prints one version"),
+        (["lst", DIGITS], "argument action: invalid choice: 'lst' (choose from 'list', 'show', 'verify')"),
+        (["list"], "the following arguments are required: CONFIG"),
+        (["list", "none.yaml"], "none.yaml:1: must be a readable YAML file; got no file of that name"),
+    ],
+)
+@pytest.mark.usefixtures("registry")
+def test_wrong_input(call, argv, message):
+    code, out, err = call(*argv)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_damaged_version_is_named_and_hides_no_other(call, registry):
+    (registry.root / "versions" / "1" / "manifest.json").write_text('{"version": 1, "sha')
+    code, out, err = call("list", DIGITS)
+    assert code == 1
+    assert re.search(r"\* +2 ", out)
+    assert "versions/1/manifest.json must hold one JSON object" in err
+    code, out, err = call("show", DIGITS, "1", "--json")
+    assert code == 1
+    assert "must hold one JSON object" in json.loads(out)["error"]["message"]
+    assert call("show", DIGITS)[0] == 0
+
+
+@pytest.mark.parametrize("content", [None, b"{", b'{"version": 9, "sha256": "00", "highest_version": 9}'])
+def test_a_damaged_pointer_is_named(call, registry, content):
+    pointer = registry.root / "current.json"
+    pointer.unlink() if content is None else pointer.write_bytes(content)
+    code, out, err = call("list", DIGITS, "--json")
+    assert code == 1
+    result = json.loads(out)
+    assert result["current"] is None
+    assert [row["current"] for row in result["versions"]] == [False, False]
+    (fault,) = result["faults"]
+    assert fault in err
+    code, _, err = call("show", DIGITS)
+    assert (code, err) == (1, f"{fault} Or name a VERSION (1, 2).\n")
+    assert call("show", DIGITS, "2")[0] == 0
