@@ -22,19 +22,31 @@ VARIANT = {
     "drop": 0.01,
     "drop_ci": None,
     "drop_vs_champion": None,
-    "gates": [{"rule": "max_drop", "passed": True, "threshold": 0.03, "value": 0.01}],
-    "slices": [],
+    "gates": [
+        {
+            "rule": "max_drop",
+            "slice": "",
+            "state": "passed",
+            "passed": True,
+            "threshold": 0.03,
+            "value": 0.01,
+            "bounds": [-0.01, 0.02],
+            "needed_examples": None,
+        }
+    ],
+    "slices": [{"slice": "label=1", "values": {"label": 1}, "examples": 50, "state": None, "metrics": {}}],
     "size_bytes": 41234,
     "gzip_bytes": 30000,
-    "latency_ms": None,
+    "latency_ms": {"p50": 0.1, "p90": 0.2, "p99": None},
     "arena_bytes": None,
     "macs": None,
     "sparsity": 0.0,
     "distinct_weights": 255,
+    "on_front": True,
     "audit": {"float_islands": []},
     "blessed": True,
     "reasons": [],
-    "not_measured": {"latency_ms": "no edge check in this pipeline"},
+    "not_measured": {"arena_bytes": "the model does not load"},
 }
 SUMMARY = {
     "schema_version": 1,
@@ -54,6 +66,7 @@ SUMMARY = {
     "champion": None,
     "variants": [VARIANT],
     "selected": "int8",
+    "selection_reason": "smallest of 1 that passed",
     "pushed": {"version": 1, "path": "registry/versions/1", "sha256": "a" * 64},
     "nodes": [{"id": "Trainer", "seconds": 12.5, "cached": False, "status": "complete"}],
     "not_measured": {},
@@ -135,7 +148,7 @@ def test_summary_schema():
 
 def _objects(node, path=()):
     if isinstance(node, dict):
-        if path and path[-1] not in ("host", "audit", "not_measured"):
+        if path and path[-1] not in ("host", "audit", "not_measured", "values", "metrics"):
             yield path
         for key, value in node.items():
             yield from _objects(value, (*path, key))
