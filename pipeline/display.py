@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console, Group
-from rich.status import Status
+from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -39,15 +40,19 @@ class Progress:
         self._console = Console(file=stream, quiet=silent, highlight=False)
         self._notes = notes
         self._width = max(map(len, notes), default=0)
-        self._status: Status | None = None
+        self._running: Live | None = None
         self._not_run: list[str] = []
 
     def start(self, node_id: str) -> None:
         """A node begins."""
         self._end_of_not_run()
         if self._console.is_terminal:
-            self._status = self._console.status(f"{node_id:<{self._width}}  running")
-            self._status.start()
+            spinner = Spinner("dots", f"{node_id:<{self._width}}  running")
+            # What Python code prints meanwhile belongs into the log; by default rich would show it above the spinner.
+            self._running = Live(
+                spinner, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
+            self._running.start()
 
     def end(self, result: NodeResult) -> None:
         """A node ended, or was passed over."""
@@ -72,9 +77,9 @@ class Progress:
 
     def _stop(self) -> None:
         """Takes the running line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
 
     def _end_of_not_run(self) -> None:
         """Nodes that were passed over in a row share a line."""
@@ -111,10 +116,12 @@ def _measured(summary: Mapping[str, Any]) -> bool:
 def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[str]:
     """Why variants did not pass; those that share a reason share a line."""
     names: dict[tuple[str, str], list[str]] = {}
+    # The reason of a failure names the node that failed, that of a blocked variant does not say that it is one.
+    words = {"failed": "", "blocked": " blocked", "not_enough_data": ": not enough data"}
     for variant in variants:
-        for reason in variant["reasons"] if variant["status"] in ("blocked", "not_enough_data", "failed") else ():
+        for reason in variant["reasons"] if variant["status"] in words else ():
             names.setdefault((variant["status"], reason), []).append(variant["name"])
-    return [f"{', '.join(sharing)} {_word(status)}: {reason}" for (status, reason), sharing in names.items()]
+    return [f"{', '.join(sharing)}{words[status]}: {reason}" for (status, reason), sharing in names.items()]
 
 
 def _table(summary: Mapping[str, Any]) -> Table:

@@ -26,6 +26,7 @@ from tfx.types.standard_artifacts import (
     TransformGraph,
 )
 
+from components.errors import InputError
 from components.evaluate import answers, files, flips, tfma_results
 from components.evaluate.judge_rows import JudgeRows, Notes, Seconds, plan_work
 from components.evaluate.measures import Measured, measure
@@ -93,6 +94,8 @@ def evaluate(
         evaluation_uri: Where the results go.
     """
     work = plan_work(files.example_files(split_uri), answers.read_index(answers_uri))
+    if not work:
+        raise InputError(f"the split must hold files of examples, got none in {split_uri}; look at what made them")
     judging = JudgeRows(spec, features, model_uri=model_uri, answers_uri=answers_uri)
     locations = {CANDIDATE: model_uri, BASELINE: answers_uri}
     with pipeline:
@@ -105,14 +108,19 @@ def evaluate(
             judged.tallies
             | "MergeTallies" >> beam.CombinePerKey(tfma_results.MergeTallies())
             | "Measure" >> beam.Map(_measure, spec)
-            | "GatherSlices" >> beam.combiners.ToList()
+            | "GatherSlices" >> _to_list()
             | "WriteResults" >> beam.Map(_write_results, evaluation_uri, spec, locations)
         )
         _ = (
             judged[JudgeRows.NOTES]
-            | "GatherNotes" >> beam.combiners.ToList()
+            | "GatherNotes" >> _to_list()
             | "WriteNotes" >> beam.Map(_write_notes, evaluation_uri, spec)
         )
+
+
+def _to_list() -> beam.CombineGlobally:
+    # Every range says something, so there is no empty list to care for; caring would cost two more stages.
+    return beam.CombineGlobally(beam.combiners.ToListCombineFn()).without_defaults()
 
 
 def _measure(keyed: tuple[SliceKey, Tally], spec: GateSpec) -> tuple[SliceKey, Measured]:

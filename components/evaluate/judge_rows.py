@@ -107,7 +107,8 @@ class JudgeRows(beam.DoFn):
                 f"the baseline must have answered the very records that the candidate gets, but {work.path} has "
                 "changed since; make the answers from the same examples"
             )
-        tallies: dict[SliceKey, tally.Tally] = {}
+        # The overall slice is there even without examples: nothing measured is a result as well.
+        tallies: dict[SliceKey, tally.Tally] = {(): tally.Tally()}
         seconds, found = Seconds(), []
         for batch, answers in self._answers(work, seconds):
             start = time.perf_counter()

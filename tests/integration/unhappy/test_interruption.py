@@ -24,24 +24,26 @@ def interrupted(tmp_path_factory, trained, make_config):
 
 
 def last_execution(workspace):
-    """Type and state of the newest execution, as TFX recorded it."""
-    query = (
-        "SELECT Type.name, last_known_state FROM Execution JOIN Type ON type_id = Type.id ORDER BY Execution.id DESC"
-    )
+    """Id, type and state of the newest execution, as TFX recorded it."""
+    query = "SELECT Execution.id, Type.name, last_known_state FROM Execution JOIN Type ON type_id = Type.id"
     with closing(sqlite3.connect(f"file:{workspace}/metadata.sqlite?mode=ro", uri=True, timeout=30)) as store:
-        return store.execute(query).fetchone()
+        return max(store.execute(query).fetchall())
 
 
-def wait_until_in(node_type, workspace, process):
+def start_and_wait(start, node_type, workspace):
+    """Starts a run and returns its process when the node of this type is at work."""
+    before, *_ = last_execution(workspace)
+    process = start()
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
-        name, state = last_execution(workspace)
-        if name.endswith(node_type) and state == RUNNING:
+        number, name, state = last_execution(workspace)
+        if number > before and name.endswith(node_type) and state == RUNNING:
             time.sleep(1)  # from the record of the execution into its work
-            assert last_execution(workspace) == (name, state), "the node ended before it could be interrupted"
-            return
+            assert last_execution(workspace) == (number, name, RUNNING), "it ended before it could be interrupted"
+            return process
         time.sleep(0.05)
-    pytest.fail(f"never in {node_type}: {process.communicate(timeout=60)}")
+    process.kill()
+    return pytest.fail(f"never in {node_type}: {process.communicate()}")
 
 
 def stop(process, signum, as_ended):
@@ -54,8 +56,7 @@ def stop(process, signum, as_ended):
 
 def test_interrupt_in_training_and_a_second_run_meanwhile(interrupted, start_cli, as_ended, call, pushed, last_summary):
     config, workspace = interrupted
-    process = start_cli("run", config)
-    wait_until_in("Trainer", workspace, process)
+    process = start_and_wait(lambda: start_cli("run", config), "Trainer", workspace)
     owner = json.loads((workspace / "owner.json").read_text())
     assert owner["pid"] == process.pid
 
@@ -79,8 +80,9 @@ def test_interrupt_in_training_and_a_second_run_meanwhile(interrupted, start_cli
 
 def test_termination_inside_of_beam(interrupted, start_cli, as_ended, pushed):
     config, workspace = interrupted
-    process = start_cli("run", config, "--no-cache", "statistics", "--json")
-    wait_until_in("StatisticsGen", workspace, process)
+    process = start_and_wait(
+        lambda: start_cli("run", config, "--no-cache", "statistics", "--json"), "StatisticsGen", workspace
+    )
     ended = stop(process, signal.SIGTERM, as_ended)
     assert ended.code == 143
     assert ended.err.splitlines()[0] == "interrupted by SIGTERM in statistics"
@@ -93,12 +95,11 @@ def test_termination_inside_of_beam(interrupted, start_cli, as_ended, pushed):
 
 def test_killed_run_goes_on_from_the_cache(interrupted, start_cli, call, pushed):
     config, workspace = interrupted
-    process = start_cli("run", config)
-    wait_until_in("Trainer", workspace, process)
+    process = start_and_wait(lambda: start_cli("run", config), "Trainer", workspace)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert last_execution(workspace)[1] == RUNNING  # it died in the middle of the node
+    assert last_execution(workspace)[2] == RUNNING  # it died in the middle of the node
     (left,) = [run for run in (workspace / "runs").iterdir() if not (run / "summary.json").exists()]
     assert (left / "run.log").exists()
     assert pushed(workspace) == {}

@@ -1,7 +1,5 @@
 """Gates on small data: models that repeat a column, so that a test writes down what each model answers."""
 
-import json
-
 import apache_beam as beam
 import numpy as np
 import pytest
@@ -43,8 +41,7 @@ def repeating_model(tmp_path_factory):
     def make(column, width):
         if (column, width) not in made:
             module = tf.Module()
-            signature = {column: tf.TensorSpec([None, width], tf.float32)}
-            module.serve = tf.function(lambda **inputs: {"answer": inputs[column] * 1.0}, input_signature=None)
+            module.serve = tf.function(lambda **inputs: {"answer": inputs[column] * 1.0})
             concrete = module.serve.get_concrete_function(**{column: tf.TensorSpec([None, width], tf.float32, column)})
             folder = tmp_path_factory.mktemp("saved")
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
@@ -56,7 +53,6 @@ def repeating_model(tmp_path_factory):
             serving.mkdir(parents=True)
             (serving / "tflite").write_bytes(content)
             made[column, width] = model
-            del signature
         return made[column, width]
 
     return make
@@ -149,8 +145,3 @@ def one_hot():
         return table
 
     return make
-
-
-@pytest.fixture
-def read_json():
-    return lambda path: json.loads(path.read_text())
