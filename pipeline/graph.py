@@ -34,7 +34,7 @@ from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
-from pipeline.config.sections import Thresholds
+from pipeline.config.gate import Thresholds
 from pipeline.plan import Plan, VariantPlan, describe, make_plan
 from pipeline.steps import STEPS
 

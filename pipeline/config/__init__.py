@@ -2,7 +2,8 @@
 
 from pipeline.config.config import Config, load
 from pipeline.config.faults import Fault
-from pipeline.config.sections import DataSection, GateSection, ModelSection, RuntimeSection, SplitRange, Splits
+from pipeline.config.gate import GateSection
+from pipeline.config.sections import DataSection, ModelSection, RuntimeSection, SplitRange, Splits
 from pipeline.config.variants import Step
 
 __all__ = [

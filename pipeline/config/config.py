@@ -14,8 +14,9 @@ from compression.settings.edge import EdgeSettings
 from compression.settings.metrics import METRICS
 from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, nearest, report, show, show_path
+from pipeline.config.gate import GateSection
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
-from pipeline.config.sections import DataSection, GateSection, ModelSection, RuntimeSection
+from pipeline.config.sections import DataSection, ModelSection, RuntimeSection
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError

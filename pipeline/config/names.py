@@ -2,6 +2,8 @@
 
 import re
 
+from compression.settings.edge import PROFILE_NAME
+
 PIPELINE_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 VARIANT_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 MODULE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
@@ -18,6 +20,7 @@ WORDS = {
     SOURCE_NAME: "the name of a source, without / and not starting with .",
     FEATURE_NAME: "a feature name of letters, digits, _ . / and -, starting with a letter or _",
     ARRAY_NAME: "the name of an array, not empty and without / or \\",
+    PROFILE_NAME: "the name of a profile, of lower-case letters, digits, - and _",
     FILE_PATH: "a path in one line, not empty",
 }
 

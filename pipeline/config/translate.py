@@ -131,6 +131,8 @@ def _number(value: float) -> str:
 def _keys(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys that the model at `path` inside `model` knows, as they stand in the file."""
     for part in path:
+        if isinstance(part, int):
+            continue  # an entry of a list, whose model was found through the list's type
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         found = _model_in(fields[str(part)].annotation)
         assert found is not None, f"{part} of {model.__name__} holds no model"

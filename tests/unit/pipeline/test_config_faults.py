@@ -15,6 +15,8 @@ WORDS = "lower-case letters and digits, with single underscores between, startin
 TRAIN = "train: {epochs: 20, batch_size: 64}"
 NPZ = "format: npz\narrays: "
 STEPS = "must be one of prune, qat, quantize"
+SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
+EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
 MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8"
 
 # One line of the base, what replaces it, and the faults at the replacement: `+N` is the Nth line after its first.
@@ -225,6 +227,64 @@ CASES = [
     ("max_drop: 0.03", "max_dorp: 0.03", [
         "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, metric, confidence, slices; "
         "got the unknown key max_dorp; did you mean max_drop?"
+    ]),
+    ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 1", ["+1 gate.confidence: must be less than 1; got 1"]),
+    ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 0.5", ["+1 gate.confidence: must be greater than 0.5; got 0.5"]),
+    ("max_drop: 0.03", 'max_drop: 0.03\nconfidence: "0.95"', [
+        '+1 gate.confidence: must be a number; got "0.95"; remove the quotes'
+    ]),
+    # slices
+    *(
+        ("max_drop: 0.03", f"max_drop: 0.03\nslices: {given}", [f"+1 gate.slices{fault}"])
+        for given, fault in [
+            ("{by: [a]}", ': must be a list; got {"by": ["a"]}'),
+            ("[a]", '[0]: must be a mapping; got "a"'),
+            ("[{}]", "[0]: must name columns in by or where; got neither"),
+            ("[{by: [], max_drop: 0.1}]", "[0]: must name columns in by or where; got neither"),
+            ("[{bye: [a]}]", f"[0].bye: {SLICE}; got the unknown key bye; did you mean by?"),
+            ("[{by: [a], confidence: 0.9}]", f"[0].confidence: {SLICE}; got the unknown key confidence"),
+            ("[{by: a}]", '[0].by: must be a list; got "a"'),
+            ("[{by: [3]}]", "[0].by[0]: must be a string; got 3; put it in quotes"),
+            ("[{by: [a, a]}]", '[0]: must name every column once; got "a" twice'),
+            ("[{by: [a], where: {a: 1}}]", '[0]: must name every column once; got "a" twice'),
+            ("[{where: [a]}]", '[0].where: must be a mapping; got ["a"]'),
+            ("[{where: {a: [1, 2]}}]", "[0].where.a: must be a string or a finite number; got [1, 2]"),
+            ("[{where: {a: true}}]", "[0].where.a: must be a string or a finite number; got true; write 0 or 1"),
+            ("[{where: {a: .nan}}]", "[0].where.a: must be a string or a finite number; got NaN"),
+            ("[{by: [a], min_examples: 0}]", "[0].min_examples: must be at least 1; got 0"),
+            ("[{by: [a], max_drop: -1}]", "[0].max_drop: must be at least 0; got -1"),
+            ("[{by: [a], min_value: 2}]", "[0].min_value: must be at most 1; got 2"),
+            ("[{by: [a]}, {by: [b], max_drop: 3}]", "[1].max_drop: must be at most 1 for accuracy; got 3.0; "
+             "for percent of the baseline write max_drop_percent"),
+            ("[{by: [a], max_value: 1}]", "[0].max_value: must be left out for accuracy, where higher is better; "
+             "got 1.0; use min_value"),
+            ("[{by: [a], max_drop: 0.1, max_drop_percent: 1}]", "[0].max_drop_percent: must be the only one of "
+             "max_drop and max_drop_percent; got both (0.1 and 1.0)"),
+        ]
+    ),
+    ("max_drop: 0.03", "min_value: 0.9\nslices: [{by: [a], max_drop: 0.1}]", [
+        "^ gate: must hold max_drop or max_drop_percent; got neither"
+    ]),
+    # edge
+    *(
+        ("select: smallest", f"select: smallest\nedge: {given}", [f"+1 edge{fault}" for fault in found])
+        for given, *found in [
+            ("cpu", ': must be a mapping; got "cpu"'),
+            ("{profil: cpu}", f".profil: {EDGE}; got the unknown key profil; did you mean profile?"),
+            ("{profile: ../x}", '.profile: must be the name of a profile, of lower-case letters, digits, - and _; '
+             'got "../x"'),
+            ("{max_size_bytes: -1}", ".max_size_bytes: must be at least 1; got -1"),
+            ("{max_size_bytes: 60k}", '.max_size_bytes: must be an integer; got "60k"'),
+            ("{max_latency_ms: 0}", ".max_latency_ms: must be greater than 0; got 0"),
+            ("{max_latency_ms: .inf}", ".max_latency_ms: must be a finite number; got Infinity"),
+            ("{max_gzip_bytes: 0, max_macs: -3}", ".max_gzip_bytes: must be at least 1; got 0",
+             ".max_macs: must be at least 1; got -3"),
+            ("{max_arena_bytes: 1.5, threads: 0}", ".threads: must be at least 1; got 0",
+             ".max_arena_bytes: must be an integer; got 1.5"),
+        ]
+    ),
+    ("select: smallest", "select: fast", [
+        'select: must be one of smallest, fastest, most_accurate; got "fast"; did you mean fastest?'
     ]),
 ]  # fmt: skip
 
