@@ -8,19 +8,26 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from pipeline.config import Config, Fault, SplitRange
+from pipeline.edge_preflight import edge_faults, edge_warnings
+from pipeline.sufficiency import eval_warnings
 
 REQUIRED_FUNCTIONS = ("preprocessing_fn", "build_model")
 
 
 def check(config: Config) -> None:
-    """Checks that data, schema and model module are there and look right.
+    """Checks that data, schema, model module and device profile are there and look right.
 
     Raises:
         UserError: With all faults, each at its line of the configuration.
     """
-    faults = [*_data_faults(config), *_schema_faults(config), *_module_faults(config)]
+    faults = [*_data_faults(config), *_schema_faults(config), *_module_faults(config), *edge_faults(config)]
     if faults:
         raise config.refuse(faults)
+
+
+def warnings(config: Config) -> list[str]:
+    """What would block every variant, of a configuration that `check` takes."""
+    return [*eval_warnings(config), *edge_warnings(config)]
 
 
 def _data_faults(config: Config) -> list[Fault]:

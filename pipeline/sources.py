@@ -30,15 +30,23 @@ def ingest_spec(config: Config) -> IngestSpec:
     )
 
 
+def data_files(format_: str, root: Path, source: str) -> list[Path]:
+    """The files of a source, sorted; empty when there are none.
+
+    Args:
+        format_: `data.format`.
+        root: `data.path`.
+        source: The sub-folder, empty for the folder itself.
+    """
+    if format_ == "npz":
+        return [root] if root.is_file() else []
+    # Names that begin with a dot or an underscore are notes beside the data, not data.
+    return sorted(path for path in (root / source).glob("*") if path.is_file() and path.name[0] not in "._")
+
+
 def _files(config: Config, source: str) -> list[SourceFile]:
     root = Path(config.data.path)
-    if config.data.format == "npz":
-        paths = [root]
-    else:
-        # Names that begin with a dot or an underscore are notes beside the data, not data.
-        folder = root / source
-        paths = sorted(path for path in folder.glob("*") if path.is_file() and path.name[0] not in "._")
-    found = [path for path in paths if path.is_file()]
+    found = data_files(config.data.format, root, source)
     if not found:
         raise UserError(f"data.path must hold data files, but there is none at {root / source if source else root}")
     return [SourceFile(str(path), source, path.stat().st_size, _sha256(path)) for path in found]

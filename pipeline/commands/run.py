@@ -5,7 +5,7 @@ import argparse
 from pipeline import local
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.console import Console
-from pipeline.preflight import check
+from pipeline.preflight import check, warnings
 
 HELP = "train, compress, gate and push"
 
@@ -29,6 +29,8 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     """Checks everything that needs no TensorFlow, then runs."""
     config = load_config(args)
     check(config)
+    for warning in warnings(config):
+        console.warn(warning)
     finished = local.run(config, console, local.Request(args.start, args.end, args.no_cache))
     summary, code = finished.summary, finished.summary["exit_code"]
     console.result(summary)

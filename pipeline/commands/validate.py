@@ -5,7 +5,7 @@ import argparse
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.console import Console
 from pipeline.plan import make_plan
-from pipeline.preflight import check
+from pipeline.preflight import check, warnings
 
 HELP = "check a configuration and what it points to"
 
@@ -19,6 +19,9 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     """Loads the file and looks at the data and the model module that it names."""
     config = load_config(args)
     check(config)
+    warned = warnings(config)
+    for warning in warned:
+        console.warn(warning)
     plan = make_plan(config)
     shared = sum(len(node.variants) > 1 for node in plan.steps)
     facts = f"{_count(len(plan.variants), 'variant')}, {_count(len(plan.steps), 'training step')}"
@@ -31,6 +34,7 @@ def execute(args: argparse.Namespace, console: Console) -> int:
             "variants": list(config.variants),
             "workspace": str(config.workspace),
             "config_sha256": config.sha256,
+            "warnings": warned,
         }
     )
     return 0

@@ -135,6 +135,31 @@ def test_no_module(project):
     assert module_file("sys") is None
 
 
+@pytest.mark.parametrize(
+    ("section", "fault"),
+    [
+        (
+            "edge: {profile: cpus}",
+            'must be one of cpu, ethos-u, mcu, the files of configs/profiles; got "cpus"; did you mean cpu?',
+        ),
+        (
+            "edge: {profile: phone}",
+            'must be one of cpu, ethos-u, mcu, the files of configs/profiles; got "phone"',
+        ),
+    ],
+)
+def test_unknown_profile(project, section, fault):
+    assert faults(project, f"{project.base}{section}\n") == [f"21: edge.profile: {fault}"]
+
+
+def test_a_budget_that_nothing_can_measure(project):
+    assert faults(project, f"{project.base}edge:\n  profile: mcu\n  max_latency_ms: 5\n") == [
+        "23: edge.max_latency_ms: must be left out with profile mcu: no tool on a host can time a microcontroller; "
+        "measure on the board; got 5.0"
+    ]
+    check(project.load(f"{project.base}edge: {{profile: mcu, max_size_bytes: 9, max_macs: 9}}\n"))
+
+
 def test_all_faults_at_once(project):
     (project.folder / "own/model.py").write_text("")
     text = project.base.replace("data/digits", "none").replace("  label: label\n", "  label: label\n  schema: s\n")
