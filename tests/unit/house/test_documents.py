@@ -12,11 +12,21 @@ from pipeline.config import load
 
 ROOT = Path(__file__).resolve().parents[3]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/architecture.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+]
 
 
 def targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def benchmarks() -> set[str]:
+    """What the pattern `bench-%` stands for."""
+    texts = {path.stem: path.read_text() for path in (ROOT / "benchmarks").glob("*.py")}
+    return {f"bench-{name}" for name, text in texts.items() if "__main__" in text}
 
 
 def code(document: str) -> str:
@@ -34,8 +44,9 @@ def block(document: str, language: str) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_in_a_document_exists(document):
-    made = set(re.findall(r"^make ([a-z][a-z-]*)", code(document), flags=re.MULTILINE))
-    assert made <= targets()
+    # A placeholder in capitals, `make bench-NAME`, is no target.
+    made = set(re.findall(r"^make ([a-z][a-z-]*)(?![A-Za-z-])", code(document), flags=re.MULTILINE))
+    assert made <= targets() | benchmarks()
     called = set(re.findall(r"(?:python -m pipeline|tfx-edge) ([a-z][a-z-]*)", code(document)))
     assert called <= set(COMMANDS)
     assert made or called or document.startswith("docs/")
