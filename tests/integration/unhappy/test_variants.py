@@ -23,7 +23,7 @@ def test_every_variant_blocked_is_no_failure(trained, config_in, call, pushed):
     assert ended.code == 0
     assert ended.err == ""
     assert "nothing pushed" in ended.out
-    assert "at least 1 is needed" in ended.out
+    assert "accuracy must be at least 1; it is" in ended.out
     ended = call("run", config, "--fail-on-blocked", "--json")
     assert ended.code == 4
     assert ended.err.startswith("nothing was pushed: ")
@@ -33,7 +33,7 @@ def test_every_variant_blocked_is_no_failure(trained, config_in, call, pushed):
     variant = ended.variant("int8")
     assert (variant["status"], variant["stage"]) == ("blocked", "gate-int8")
     assert variant["value"] < 1
-    assert "at least 1 is needed" in variant["reasons"][0]
+    assert "accuracy must be at least 1; it is" in variant["reasons"][0]
     assert ended.nodes["trainer"] == "cached"
     assert pushed(trained) == before
 
