@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUMENTS = {
-    "unit": ["tests/unit"],
+    # Unit tests share nothing but fixtures of their file, and conversions keep one core busy each.
+    "unit": ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "tests/unit"],
     "golden": ["tests/golden"],
     "integration": ["-m", "integration", "tests/integration"],
 }
