@@ -85,18 +85,19 @@ class _AnswerFile(beam.DoFn):
     def setup(self) -> None:
         """Loads the model, once per worker."""
         self._model = models.load(self._model_uri)
-
-    def process(self, path: str) -> Iterator[AnsweredFile]:
-        """Answers one file."""
-        name = PurePosixPath(path).name
         numeric = {
             key: spec
             for key, spec in self._features.items()
             if isinstance(spec, tf.io.FixedLenFeature) and spec.dtype != tf.string
         }
         files.wanted_columns(numeric, self._model.input_names)
+        self._reader = files.ExampleReader(numeric, BATCH_SIZE)
+
+    def process(self, path: str) -> Iterator[AnsweredFile]:
+        """Answers one file."""
+        name = PurePosixPath(path).name
         writer = _ChunkWriter(f"{self._folder}/{name}")
-        for batch in files.batches(path, numeric, BATCH_SIZE):
+        for batch in self._reader.batches(path):
             writer.add(self._model.predict(batch.columns), digests(batch.columns))
         yield AnsweredFile(name, files.sha256(path), writer.close(), name)
 

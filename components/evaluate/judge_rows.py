@@ -97,7 +97,7 @@ class JudgeRows(beam.DoFn):
         """Loads the model, once per worker."""
         self._model = models.load(self._model_uri, self._spec.threads)
         names = (*self._model.input_names, self._spec.label, *self._spec.columns)
-        self._columns = files.wanted_columns(self._features, names)
+        self._reader = files.ExampleReader(files.wanted_columns(self._features, names), self._spec.batch_size)
 
     def process(self, work: Rows) -> Iterator[Any]:
         """Judges one range."""
@@ -121,7 +121,7 @@ class JudgeRows(beam.DoFn):
 
     def _answers(self, work: Rows, seconds: Seconds) -> Iterator[tuple[files.Batch, tally.Answers]]:
         reader = AnswerReader(self._answers_uri, work.answered)
-        batches = files.batches(work.path, self._columns, self._spec.batch_size, work.first, work.count)
+        batches = self._reader.batches(work.path, work.first, work.count)
         row = work.first
         while True:
             start = time.perf_counter()
