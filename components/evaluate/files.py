@@ -11,7 +11,7 @@ import tensorflow as tf
 from components.errors import InputError
 
 _READ_BYTES = 1 << 20
-_BATCHES_AHEAD = 4
+_BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True)
