@@ -5,7 +5,7 @@ batch, reads what the baseline answered, and hands on one tally per slice. There
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -27,12 +27,10 @@ from tfx.types.standard_artifacts import (
 )
 
 from components.errors import InputError
-from components.evaluate import answers, files, flips, tfma_results
-from components.evaluate.judge_rows import JudgeRows, Notes, Seconds, plan_work
-from components.evaluate.measures import Measured, measure
-from components.evaluate.slices import SliceKey
+from components.evaluate import answers, files, tfma_results
+from components.evaluate.judge_rows import Judged, JudgeRows, MergeJudged, plan_work
+from components.evaluate.measures import measure
 from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec
-from components.evaluate.tally import Tally
 from components.evaluate.verdict import VERDICT_FILE, Verdict, judge
 
 FLIPS_FILE = "flips.json"
@@ -99,47 +97,25 @@ def evaluate(
     judging = JudgeRows(spec, features, model_uri=model_uri, answers_uri=answers_uri)
     locations = {CANDIDATE: model_uri, BASELINE: answers_uri}
     with pipeline:
-        judged = (
+        _ = (
             pipeline
             | "Rows" >> beam.Create(work)
-            | "Judge" >> beam.ParDo(judging).with_outputs(JudgeRows.NOTES, main="tallies")
-        )
-        _ = (
-            judged.tallies
-            | "MergeTallies" >> beam.CombinePerKey(tfma_results.MergeTallies())
-            | "Measure" >> beam.Map(_measure, spec)
-            | "GatherSlices" >> _to_list()
-            | "WriteResults" >> beam.Map(_write_results, evaluation_uri, spec, locations)
-        )
-        _ = (
-            judged[JudgeRows.NOTES]
-            | "GatherNotes" >> _to_list()
-            | "WriteNotes" >> beam.Map(_write_notes, evaluation_uri, spec)
+            | "Judge" >> beam.ParDo(judging)
+            # Every range says something, so there is no default to care for; caring would cost two more stages.
+            | "Merge" >> beam.CombineGlobally(MergeJudged(spec.flips_kept)).without_defaults()
+            | "Write" >> beam.Map(_write, evaluation_uri, spec, locations)
         )
 
 
-def _to_list() -> beam.CombineGlobally:
-    # Every range says something, so there is no empty list to care for; caring would cost two more stages.
-    return beam.CombineGlobally(beam.combiners.ToListCombineFn()).without_defaults()
-
-
-def _measure(keyed: tuple[SliceKey, Tally], spec: GateSpec) -> tuple[SliceKey, Measured]:
-    key, tally = keyed
-    return key, measure(spec.all_metrics, tally, spec.level, quick=key != ())
-
-
-def _write_results(
-    results: Sequence[tuple[SliceKey, Measured]], folder: str, spec: GateSpec, locations: dict[str, str]
-) -> None:
+def _write(judged: Judged, folder: str, spec: GateSpec, locations: dict[str, str]) -> None:
+    """Measures every slice and writes TFMA's results, the flips and the seconds."""
+    results = [
+        (key, measure(spec.all_metrics, tally, spec.level, quick=key != ())) for key, tally in judged.tallies.items()
+    ]
     tfma_results.write(results, folder, spec, locations)
-
-
-def _write_notes(notes: Sequence[Notes], folder: str, spec: GateSpec) -> None:
-    kept = flips.most_remarkable((flip for note in notes for flip in note.flips), spec.flips_kept)
-    content = {"task": spec.task, "flips": [flip.to_dict(spec.task) for flip in kept]}
+    content = {"task": spec.task, "flips": [flip.to_dict(spec.task) for flip in judged.flips]}
     _write_text(f"{folder}/{FLIPS_FILE}", json.dumps(content))
-    seconds = sum((note.seconds for note in notes), Seconds())
-    _write_text(f"{folder}/{SECONDS_FILE}", json.dumps(asdict(seconds)))
+    _write_text(f"{folder}/{SECONDS_FILE}", json.dumps(asdict(judged.seconds)))
 
 
 def _write_text(path: str, text: str) -> None:

@@ -1,8 +1,9 @@
-"""The work of the gate: rows of a file of examples to tallies, flips and seconds."""
+"""The work of the gate: rows of a file of examples to tallies, flips and seconds, and their sum."""
 
+import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from components.errors import InputError
 from components.evaluate import files, flips, models, tally
 from components.evaluate.answers import AnsweredFile, AnswerReader
+from components.evaluate.flips import Flip
 from components.evaluate.slices import SliceKey
 from components.evaluate.spec import GateSpec
 
@@ -70,22 +72,49 @@ class Seconds:
 
 
 @dataclass(frozen=True)
-class Notes:
-    """What is said about a range besides its tallies.
+class Judged:
+    """What is known of a range, or of several together.
 
     Attributes:
+        tallies: By slice.
         flips: The most remarkable flips.
         seconds: Where the time went.
     """
 
-    flips: list[flips.Flip]
-    seconds: Seconds
+    tallies: dict[SliceKey, tally.Tally] = field(default_factory=dict)
+    flips: list[Flip] = field(default_factory=list)
+    seconds: Seconds = field(default_factory=Seconds)
+
+
+class MergeJudged(beam.CombineFn):
+    """`Judged` of many ranges to that of all: one combiner, because every stage of Beam costs more than the merging."""
+
+    def __init__(self, flips_kept: int) -> None:
+        self._flips_kept = flips_kept
+
+    def create_accumulator(self) -> Judged:
+        """Nothing yet."""
+        return Judged()
+
+    def add_input(self, total: Judged, part: Judged) -> Judged:
+        """Adds a range."""
+        tallies = dict(total.tallies)
+        for key, found in part.tallies.items():
+            tallies[key] = tally.merge(tallies[key], found) if key in tallies else found
+        kept = flips.most_remarkable([*total.flips, *part.flips], self._flips_kept)
+        return Judged(tallies, kept, total.seconds + part.seconds)
+
+    def merge_accumulators(self, totals: Iterable[Judged]) -> Judged:
+        """Adds up what workers have added up."""
+        return functools.reduce(self.add_input, totals, Judged())
+
+    def extract_output(self, total: Judged) -> Judged:
+        """The sum."""
+        return total
 
 
 class JudgeRows(beam.DoFn):
-    """`Rows` to `(slice, tally)`; on the side `Notes`."""
-
-    NOTES = "notes"
+    """`Rows` to `Judged`."""
 
     def __init__(self, spec: GateSpec, features: Mapping[str, Any], *, model_uri: str, answers_uri: str) -> None:
         self._spec = spec
@@ -99,7 +128,7 @@ class JudgeRows(beam.DoFn):
         names = (*self._model.input_names, self._spec.label, *self._spec.columns)
         self._reader = files.ExampleReader(files.wanted_columns(self._features, names), self._spec.batch_size)
 
-    def process(self, work: Rows) -> Iterator[Any]:
+    def process(self, work: Rows) -> Iterator[Judged]:
         """Judges one range."""
         # The digest is of the whole file, so its first range speaks for all.
         if work.first == 0 and files.sha256(work.path) != work.answered.sha256:
@@ -116,8 +145,7 @@ class JudgeRows(beam.DoFn):
             tally.add_batch(self._spec, tallies, answers, columns, self._spec.judged)
             found = self._flips(work, batch, answers, found)
             seconds.metrics += time.perf_counter() - start
-        yield from tallies.items()
-        yield beam.pvalue.TaggedOutput(self.NOTES, Notes(found, seconds))
+        yield Judged(tallies, found, seconds)
 
     def _answers(self, work: Rows, seconds: Seconds) -> Iterator[tuple[files.Batch, tally.Answers]]:
         reader = AnswerReader(self._answers_uri, work.answered)
@@ -140,8 +168,8 @@ class JudgeRows(beam.DoFn):
             raise InputError(f"{work.path} must hold {work.answered.records} examples, got {row}; it is cut off")
 
     def _flips(
-        self, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[flips.Flip]
-    ) -> list[flips.Flip]:
+        self, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[Flip]
+    ) -> list[Flip]:
         kept = self._spec.flips_kept
         if not kept:
             return known

@@ -77,7 +77,7 @@ def _check(metrics, parts):
     by_slice = {
         key: {(k.model_name, k.name): value for k, value in values.items() if not k.is_diff} for key, values in metrics
     }
-    merge = tfma_results.MergeTallies().merge_accumulators
+    merge = tfma_results.MeasureTallies(SPEC).merge_accumulators
     for key, own in ((), parts), ((("g", 0),), parts[::2]), ((("g", 1),), parts[1::2]):
         expected = measure(SPEC.all_metrics, merge(own), SPEC.level)
         for model in ("candidate", "baseline"):
