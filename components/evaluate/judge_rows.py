@@ -167,9 +167,7 @@ class JudgeRows(beam.DoFn):
         if row != work.first + work.count:
             raise InputError(f"{work.path} must hold {work.answered.records} examples, got {row}; it is cut off")
 
-    def _flips(
-        self, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[Flip]
-    ) -> list[Flip]:
+    def _flips(self, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[Flip]) -> list[Flip]:
         kept = self._spec.flips_kept
         if not kept:
             return known
