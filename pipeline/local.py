@@ -222,7 +222,10 @@ class _Run:
 def resume_command(config: Config, workspace: Path | None) -> str:
     """What to type to go on after a failure: finished nodes are taken from the cache."""
     option = ["--workspace", str(workspace)] if workspace else []
-    return shlex.join(["python", "-m", "pipeline", "run", config.file, *option])
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return shlex.join([str(python), "-m", "pipeline", "run", config.file, *option])
 
 
 def _notes(plan: Plan) -> dict[str, str]:
