@@ -62,10 +62,6 @@ class Plan:
     steps: tuple[StepNode, ...]
     variants: tuple[VariantPlan, ...]
 
-    def node(self, node_id: str) -> StepNode:
-        """The step node of that id."""
-        return next(node for node in self.steps if node.id == node_id)
-
 
 def make_plan(config: Config) -> Plan:
     """Merges the variants' common beginnings into a tree.

@@ -63,6 +63,7 @@ def _saved_model(folder: Path) -> Predictor:
     inputs = signature.structured_input_signature[1]
 
     def predict(features: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Answers of the serving signature `[batch, ...]`."""
         tensors = {
             name: tf.reshape(tf.constant(features[name], spec.dtype), [-1, *spec.shape[1:]])
             for name, spec in inputs.items()

@@ -22,9 +22,8 @@ def plan_of(configs):
 
 def test_common_beginnings_are_shared(plan_of):
     plan = plan_of(int8=[INT8], pruned=[PRUNE, INT8], pqat=[PRUNE, "qat", INT8], qat=["qat", INT8])
-    shape = [
-        (node.kind, node.parent and plan.node(node.parent).kind, node.history, node.variants) for node in plan.steps
-    ]
+    kinds = {node.id: node.kind for node in plan.steps}
+    shape = [(node.kind, node.parent and kinds[node.parent], node.history, node.variants) for node in plan.steps]
     assert shape == [
         ("prune", None, (), ("pruned", "pqat")),
         ("qat", "prune", ("prune",), ("pqat",)),
