@@ -9,12 +9,13 @@ from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 from components import model_artifact
 from components.transformed_data import training_data
 from compression import audit, quantize
+from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.determinism import seed_everything
 from compression.evaluate import evaluate
 from compression.predict import TFLitePredictor
 from compression.prune import prune
 from compression.qat import plan_layers, quantization_aware
-from compression.settings import PruneSettings, QatSettings, QuantizeSettings
+from compression.settings import PruneChannelsSettings, PruneSettings, QatSettings, QuantizeSettings
 
 _EQUIVALENCE_EXAMPLES = 256
 """Validation examples on which the TFLite file is compared with the Keras model."""
@@ -39,6 +40,30 @@ def Prune(  # noqa: N802 - a component is named like a class
     data = training_data(examples, transform_graph, float_model, label=label, task=task, seed=seed)
     pruned = prune(float_model, data, PruneSettings.model_validate_json(settings))
     model_artifact.save_keras(pruned, compressed, [*model_artifact.step_reports(model), {"step": "prune"}])
+
+
+@component
+def PruneChannels(  # noqa: N802
+    model: InputArtifact[Model],
+    examples: InputArtifact[Examples],
+    transform_graph: InputArtifact[TransformGraph],
+    compressed: OutputArtifact[Model],
+    settings: Parameter[str],
+    label: Parameter[str],
+    task: Parameter[str],
+    seed: Parameter[int],
+    code_sha256: Parameter[str] = "",
+) -> None:
+    """Structured pruning; `settings` is a `PruneChannelsSettings` as JSON."""
+    del code_sha256
+    seed_everything(seed)
+    large = model_artifact.load_keras(model)
+    data = training_data(examples, transform_graph, large, label=label, task=task, seed=seed)
+    channel_settings = PruneChannelsSettings.model_validate_json(settings)
+    groups = plan_channels(large, channel_settings)
+    small = prune_channels(large, data, channel_settings)
+    report = {"step": "prune_channels", "groups": [asdict(group) for group in groups]}
+    model_artifact.save_keras(small, compressed, [*model_artifact.step_reports(model), report])
 
 
 @component

@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 from compression.errors import CompressionError
 
 
-def match_layers(patterns: Iterable[str], names: Sequence[str]) -> set[str]:
+def match_layers(patterns: Iterable[str], names: Sequence[str], *, key: str = "skip") -> set[str]:
     """The names that at least one pattern matches.
 
     Args:
         patterns: Names, or shell patterns such as `conv_*`; case matters.
         names: Names to choose from.
+        key: The setting that holds the patterns, for the message.
 
     Raises:
         CompressionError: When a pattern matches nothing: a misspelt name would silently compress the layer that it
@@ -27,7 +28,7 @@ def match_layers(patterns: Iterable[str], names: Sequence[str]) -> set[str]:
         if not hits:
             near = get_close_matches(pattern, names, n=3, cutoff=0.4) or list(names)
             raise CompressionError(
-                f"every entry of `skip` must match a layer, but {pattern!r} matches none; "
+                f"every entry of `{key}` must match a layer, but {pattern!r} matches none; "
                 f"use one of: {', '.join(near[:10])}"
             )
         matched |= hits

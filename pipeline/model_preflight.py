@@ -2,10 +2,11 @@
 
 from components import model_module
 from components.errors import InputError
+from compression.channels.prune_channels import plan_channels
 from compression.errors import CompressionError
 from compression.prune import prunable_layers
 from compression.qat import plan_layers
-from compression.settings import PruneSettings, QatSettings
+from compression.settings import PruneChannelsSettings, PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Plan, describe
@@ -26,6 +27,8 @@ def check_model(config: Config, plan: Plan) -> None:
         try:
             if isinstance(step.settings, PruneSettings):
                 prunable_layers(model, step.settings.skip)
+            elif isinstance(step.settings, PruneChannelsSettings):
+                plan_channels(model, step.settings)
             elif isinstance(step.settings, QatSettings):
                 plan_layers(model, step.settings, preserve_sparsity="prune" in step.history)
         except CompressionError as error:

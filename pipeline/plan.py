@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compression.settings import PruneSettings, QuantizeSettings, Settings
+from compression.settings import PruneChannelsSettings, PruneSettings, QuantizeSettings, Settings
 from pipeline.config import Config, Step
 
 
@@ -108,13 +108,16 @@ def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...]) -> V
 
 def _node_id(chain: Sequence[Step]) -> str:
     text = json.dumps([step.canonical() for step in chain], sort_keys=True, separators=(",", ":"))
-    return f"{chain[-1].kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    # Argo refuses underscores here too.
+    return f"{chain[-1].kind.replace('_', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def describe(step: Step | StepNode) -> str:
-    """A step in a few words, such as `prune 80%`, `qat` or `quantize int8`."""
+    """A step in a few words, such as `prune 80%`, `prune_channels 50%`, `qat` or `quantize int8`."""
     if isinstance(step.settings, PruneSettings):
         return f"{step.kind} {step.settings.sparsity * 100:g}%"
+    if isinstance(step.settings, PruneChannelsSettings):
+        return f"{step.kind} {step.settings.ratio * 100:g}%"
     if isinstance(step.settings, QuantizeSettings):
         return f"{step.kind} {step.settings.mode}"
     return step.kind

@@ -29,6 +29,11 @@ STEPS: dict[str, StepRow] = {
         "components.steps.Prune",
         "sets the smallest weights of every kernel to zero while training goes on",
     ),
+    "prune_channels": StepRow(
+        "compression.settings.PruneChannelsSettings",
+        "components.steps.PruneChannels",
+        "removes whole filters and units, so that the file and the latency shrink",
+    ),
     "qat": StepRow(
         "compression.settings.QatSettings",
         "components.steps.Qat",

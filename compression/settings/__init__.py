@@ -3,8 +3,17 @@
 from compression.settings.finetune import FinetuneSettings
 from compression.settings.frozen import Settings
 from compression.settings.prune import PruneSettings
+from compression.settings.prune_channels import PruneChannelsSettings
 from compression.settings.qat import QatSettings
 from compression.settings.quantize import QuantizeSettings
 from compression.settings.train import TrainSettings
 
-__all__ = ["FinetuneSettings", "PruneSettings", "QatSettings", "QuantizeSettings", "Settings", "TrainSettings"]
+__all__ = [
+    "FinetuneSettings",
+    "PruneChannelsSettings",
+    "PruneSettings",
+    "QatSettings",
+    "QuantizeSettings",
+    "Settings",
+    "TrainSettings",
+]

@@ -14,7 +14,7 @@ INT8 = "int8: [quantize: {mode: int8}]"
 WORDS = "lower-case letters and digits, with single underscores between, starting with a letter"
 TRAIN = "train: {epochs: 20, batch_size: 64}"
 NPZ = "format: npz\narrays: "
-STEPS = "must be one of prune, qat, quantize"
+STEPS = "must be one of prune, prune_channels, qat, quantize"
 SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
 EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
 MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8"
@@ -182,7 +182,7 @@ CASES = [
         "variants.int8[1]: must hold every kind of step once; got qat again"
     ]),
     (INT8, "int8: [qat, prune: {sparsity: 0.5}, quantize: {mode: int8}]", [
-        "variants.int8[1]: must list steps in the order prune, qat, quantize; got prune after qat"
+        "variants.int8[1]: must list steps in the order prune, prune_channels, qat, quantize; got prune after qat"
     ]),
     (INT8, "int8: [qat, quantize: {mode: float16}]", [
         "variants.int8[1].quantize.mode: must be one of int8, int8_io after qat, which trains for 8 bits; "
