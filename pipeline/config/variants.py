@@ -30,6 +30,10 @@ class Step:
         """Kind and all settings as JSON values; equal for steps that do the same."""
         return self.kind, self.settings.model_dump(mode="json", by_alias=True)
 
+    def identity(self) -> tuple[str, object]:
+        """Kind and the settings that are not defaults: a key that comes with a new version changes nothing."""
+        return self.kind, self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
 
 Variants = dict[str, tuple[Step, ...]]
 
@@ -100,7 +104,6 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
     if None in kinds:
         return []  # an unknown step may have been meant as the missing one
     faults = []
-    rank = list(STEPS)
     for position, kind in enumerate(kinds):
         before = kinds[:position]
         here = (name, position)
@@ -108,8 +111,10 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
             faults.append(Fault(here, "must hold every kind of step once", f"{kind} again"))
         elif kind == "quantize" and position < len(kinds) - 1:
             faults.append(Fault(here, "must have quantize as the last step", f"{kinds[position + 1]} after it"))
-        elif "quantize" not in before and any(rank.index(str(kind)) < rank.index(str(other)) for other in before):
-            faults.append(Fault(here, f"must list steps in the order {', '.join(rank)}", f"{kind} after {before[-1]}"))
+        elif "quantize" not in before and (wrong := [other for other in before if other not in STEPS[str(kind)].after]):
+            allowed = STEPS[str(kind)].after
+            must = f"must stand after {' or '.join(allowed)}, or first" if allowed else "must be the first step"
+            faults.append(Fault(here, must, f"{kind} after {wrong[-1]}"))
     if "quantize" not in kinds:
         faults.append(
             Fault((name,), "must end in quantize", f"{kinds[-1]} as the last step", "add quantize: {mode: int8}")

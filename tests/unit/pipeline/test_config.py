@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from compression.settings import PruneSettings, QatSettings, QuantizeSettings
+from compression.settings import ClusterSettings, DistillSettings, PruneSettings, QatSettings, QuantizeSettings
 from pipeline.config import SplitRange, Step, load
 from pipeline.config.variants import settings_class
 from pipeline.steps import STEPS
@@ -38,7 +38,9 @@ def test_ways_to_write_a_step(configs):
 
 def test_every_step_kind_has_settings():
     assert {kind: settings_class(kind) for kind in STEPS} == {
+        "distill": DistillSettings,
         "prune": PruneSettings,
+        "cluster": ClusterSettings,
         "qat": QatSettings,
         "quantize": QuantizeSettings,
     }
