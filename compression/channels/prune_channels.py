@@ -3,15 +3,69 @@
 import tf_keras as keras
 
 from compression import keras_models
-from compression.channels.graph import trace
+from compression.channels.graph import ChannelGraph, trace
 from compression.channels.rebuild import rebuild
-from compression.channels.selection import ChannelGroup, select
+from compression.channels.selection import ChannelGroup, Selection, select
 from compression.data import TrainingData
 from compression.determinism import seed_everything
 from compression.settings import PruneChannelsSettings
+from compression.structure import Keep
 from compression.training import OnEpoch, finetune
 
-__all__ = ["ChannelGroup", "plan_channels", "prune_channels"]
+__all__ = ["ChannelGroup", "plan_channels", "prune_channels", "remove_channels"]
+
+
+def prune_channels(
+    model: keras.Model,
+    data: TrainingData,
+    settings: PruneChannelsSettings,
+    *,
+    keep: Keep | None = None,
+    teacher: keras.Model | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> keras.Model:
+    """Removes the channels that seem to matter least, then fine-tunes.
+
+    Args:
+        model: A plain Functional or Sequential model without nested models and shared layers; it is not changed.
+        data: `train` is fitted; `validation` is only reported.
+        settings: What to remove, and what fine-tuning needs.
+        keep: What the steps before have made and fine-tuning must not undo.
+        teacher: Whose answers count, when `settings.teacher` says so.
+        on_epoch: Called after every epoch.
+
+    Returns:
+        A smaller model, not compiled, with the input's layer names, inputs and outputs.
+
+    Raises:
+        CompressionError: As `remove_channels`, before any training.
+    """
+    seed_everything(data.seed)
+    smaller = remove_channels(model, settings)
+    if settings.epochs:
+        finetune(smaller, data, settings, teacher=teacher, keep=keep, on_epoch=on_epoch)
+    return keras_models.copy(smaller)
+
+
+def remove_channels(model: keras.Model, settings: PruneChannelsSettings) -> keras.Model:
+    """Removes channels without training.
+
+    Channels that are dead already leave first, and exactly: with `ratio: 0` the result computes what the model
+    computed, up to rounding of float sums.
+
+    Args:
+        model: A plain Functional or Sequential model without nested models and shared layers; it is not changed.
+        settings: What to remove.
+
+    Returns:
+        A smaller model, not compiled, with the input's layer names, inputs and outputs.
+
+    Raises:
+        CompressionError: Layers through which channels cannot be followed, nothing that may leave, patterns that
+            match nothing or contradict each other, or settings that keep every channel.
+    """
+    graph, selection = _selected(model, settings)
+    return rebuild(model, graph, selection.keep)
 
 
 def plan_channels(model: keras.Model, settings: PruneChannelsSettings) -> tuple[ChannelGroup, ...]:
@@ -22,45 +76,11 @@ def plan_channels(model: keras.Model, settings: PruneChannelsSettings) -> tuple[
         settings: What to remove.
 
     Raises:
-        CompressionError: As in `prune_channels`.
+        CompressionError: As `remove_channels`.
     """
-    return select(trace(model, skip=settings.skip, unsupported=settings.unsupported_layers), settings).groups
+    return _selected(model, settings)[1].groups
 
 
-def prune_channels(
-    model: keras.Model,
-    data: TrainingData,
-    settings: PruneChannelsSettings,
-    *,
-    teacher: keras.Model | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> keras.Model:
-    """Removes the channels that seem to matter least, then fine-tunes.
-
-    Channels that are dead already leave first, and exactly: with `ratio: 0` and `epochs: 0` the result computes what
-    the model computed, up to rounding of float sums.
-
-    Args:
-        model: A plain Functional or Sequential model without nested models and shared layers; it is not changed.
-        data: `train` is fitted; `validation` is only reported.
-        settings: What to remove, and what fine-tuning needs.
-        teacher: A model to learn from while fine-tuning.
-        on_epoch: Called after every epoch.
-
-    Returns:
-        A smaller model, not compiled, with the input's layer names, inputs and outputs.
-
-    Raises:
-        CompressionError: Layers that cannot be followed (before any training), nothing that may leave, patterns that
-            match nothing or contradict each other, or settings that keep everything.
-    """
+def _selected(model: keras.Model, settings: PruneChannelsSettings) -> tuple[ChannelGraph, Selection]:
     graph = trace(model, skip=settings.skip, unsupported=settings.unsupported_layers)
-    keep = select(graph, settings).keep
-    seed_everything(data.seed)
-    smaller = rebuild(model, graph, keep)
-    if not settings.epochs:
-        return smaller
-    # Zeros among the weights that stay are not held yet: this call is the place for it.
-    learning = {} if teacher is None else {"teacher": teacher}
-    finetune(smaller, data, settings, on_epoch=on_epoch, **learning)
-    return keras_models.copy(smaller)
+    return graph, select(graph, settings)

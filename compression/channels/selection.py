@@ -8,7 +8,7 @@ import numpy as np
 from compression.channels.graph import ChannelGraph, Group
 from compression.channels.importance import slot_scores
 from compression.errors import CompressionError
-from compression.layer_names import match_layers
+from compression.layer_names import first_match
 from compression.settings import PruneChannelsSettings
 
 
@@ -48,8 +48,8 @@ def select(graph: ChannelGraph, settings: PruneChannelsSettings) -> Selection:
     with the lowest score.
 
     Raises:
-        CompressionError: Nothing that may leave, a pattern in `layers` that matches nothing or only what must stay,
-            patterns that give one group several ratios, or a ratio of which rounding leaves nothing.
+        CompressionError: Nothing that may leave, a pattern in `layers` that matches nothing or what must stay, several
+            ratios for one group, or settings that keep every channel.
     """
     free = [group for group in graph.groups if not group.kept_for]
     if not free:
@@ -104,23 +104,26 @@ def _below_threshold(free: Sequence[Group], shared: Sequence[int], scores: np.nd
 def _own_ratios(groups: Sequence[Group], settings: PruneChannelsSettings) -> dict[tuple[str, ...], float]:
     """Group (by its layers) -> the ratio that `layers` gives it."""
     names = list(dict.fromkeys(name for group in groups for name in group.layers))
-    matched = {pattern: match_layers([pattern], names, key="layers") for pattern in settings.layers}
-    for pattern, ratio in settings.layers.items():
-        touched = [group for group in groups if matched[pattern] & set(group.layers)]
-        if ratio > 0 and all(group.kept_for for group in touched):
-            raise CompressionError(
-                f"every entry of `layers` with a ratio above 0 must match a layer that may lose channels, but "
-                f"{pattern!r} matches only {', '.join(sorted(matched[pattern]))}, kept for {touched[0].kept_for}; "
-                "remove the entry"
-            )
+    given = first_match(settings.layers, names, key="layers")
+    free = {name for group in groups if not group.kept_for for name in group.layers}
+    in_vain = [f"{name} ({_reason(name, groups)})" for name, ratio in given.items() if ratio > 0 and name not in free]
+    if in_vain:
+        raise CompressionError(
+            f"every layer with a ratio above 0 in `layers` must be one that may lose channels, got "
+            f"{', '.join(in_vain)}; leave it out, or give it 0"
+        )
     own: dict[tuple[str, ...], float] = {}
     for group in groups:
-        given = {pattern: settings.layers[pattern] for pattern in matched if matched[pattern] & set(group.layers)}
-        if len(set(given.values())) > 1:
+        ratios = {name: given[name] for name in group.layers if name in given}
+        if len(set(ratios.values())) > 1:
             raise CompressionError(
-                f"layers that share channels must have one ratio, but {', '.join(group.layers)} get "
-                f"{', '.join(f'{ratio:g} from {pattern!r}' for pattern, ratio in given.items())}; make them equal"
+                f"layers that share channels must have one ratio, but {', '.join(group.layers)} share some and get "
+                f"{', '.join(f'{ratio:g} ({name})' for name, ratio in ratios.items())}; make them equal"
             )
-        if given:
-            own[group.layers] = next(iter(given.values()))
+        if ratios:
+            own[group.layers] = next(iter(ratios.values()))
     return own
+
+
+def _reason(name: str, groups: Sequence[Group]) -> str:
+    return next(f"kept for {group.kept_for}" for group in groups if name in group.layers)

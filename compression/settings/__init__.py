@@ -1,5 +1,7 @@
 """Frozen, self-checking settings of every method; importable without TensorFlow."""
 
+from compression.settings.cluster import ClusterSettings
+from compression.settings.distill import DistillSettings
 from compression.settings.finetune import FinetuneSettings
 from compression.settings.frozen import Settings
 from compression.settings.prune import PruneSettings
@@ -9,6 +11,8 @@ from compression.settings.quantize import QuantizeSettings
 from compression.settings.train import TrainSettings
 
 __all__ = [
+    "ClusterSettings",
+    "DistillSettings",
     "FinetuneSettings",
     "PruneChannelsSettings",
     "PruneSettings",

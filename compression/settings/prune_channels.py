@@ -18,8 +18,8 @@ class PruneChannelsSettings(FinetuneSettings):
     ratio: Ratio = Field(description="share of channels to remove; 0 removes only channels that are dead already")
     layers: dict[str, Ratio] = Field(
         default={},
-        description="other ratios for some layers: names, or patterns such as `conv_*`; layers whose channels are tied "
-        "must get one ratio",
+        description="other ratios for some layers, by name or pattern; the first that matches counts, and layers whose "
+        "channels are tied must get one ratio",
     )
     importance: Literal["l1", "l2", "batch_norm"] = Field(
         default="l1",

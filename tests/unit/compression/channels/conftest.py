@@ -1,4 +1,4 @@
-"""One network per way in which channels can be tied, with random weights and the groups as a person would write them."""
+"""One network per way in which channels can be tied, all weights random, and its groups as a person would name them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
