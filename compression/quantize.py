@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 import tf_keras as keras
 
-from compression.audit import audit
 from compression.data import Split, TrainingData
 from compression.errors import CompressionError, OutputMismatch
 from compression.layer_names import first_match
@@ -21,6 +19,7 @@ from compression.quantization.converter import (
     per_tensor_convolutions,
 )
 from compression.quantization.edge_quantizer import EdgeRequantizer
+from compression.quantization.effects import check_changed, check_layers
 from compression.quantization.layer_operators import (
     INT4_OPERATORS,
     STATEFUL_OPERATORS,
@@ -32,16 +31,6 @@ from compression.quantization.outputs import UNEXPLAINED, Comparison, compare, k
 from compression.quantization.selective import Requantizer, Selector
 from compression.settings import QuantizeSettings
 from compression.settings.quantize import INT8_MODES
-
-_STORED = {
-    "float16": "float16",
-    "dynamic": "int8",
-    "int8": "int8",
-    "int8_io": "int8",
-    "int16x8": "int8",
-    "int4": "int4",
-}
-"""Mode -> the type that it stores weights in."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +87,9 @@ def quantize(
         ranges = not is_quantization_aware(model)
         content = convert_whole(model, settings, data.train, ranges=ranges, keep_sharing=keep_sharing)
         return _finished(model, data.train, settings, content)
-    make, operators = _requantizer(model, settings, data.train, keep_sharing)
-    fixed = _fixed(operators, model, settings)
+    wanted = first_match(settings.layers, [layer.name for layer in model.layers], key="layers")
+    make, operators = _requantizer(model, settings, data.train, wanted, keep_sharing=keep_sharing)
+    fixed = _fixed(operators, settings, wanted)
     selection = None
     if settings.max_validation_drop is not None:
         selection = Selector(make, operators, data, settings, metric=metric, fixed=fixed).select()
@@ -143,14 +133,14 @@ def _check_trained_ranges(settings: QuantizeSettings) -> None:
 
 
 def _requantizer(
-    model: keras.Model, settings: QuantizeSettings, train: Split, keep_sharing: bool
+    model: keras.Model, settings: QuantizeSettings, train: Split, wanted: Mapping[str, str], *, keep_sharing: bool
 ) -> tuple[Requantizer, list[LayerOperator]]:
     """The converter for int8 beside float32, whose operators it covers best; the edge quantizer for all else."""
     names = [layer.name for layer in model.layers]
-    wanted = {*settings.layers.values()}
+    precisions = {*wanted.values()}
     if settings.max_validation_drop is not None:
-        wanted.add(settings.kept_precision)
-    if settings.mode in INT8_MODES and wanted <= {"float32", "int8"}:
+        precisions.add(settings.kept_precision)
+    if settings.mode in INT8_MODES and precisions <= {"float32", "int8"}:
         make = Int8Requantizer(model, settings, train, keep_sharing=keep_sharing)
         return make, layer_operators(make.content, names)
     content = convert_whole(model, QuantizeSettings(mode="float32"), train)
@@ -158,16 +148,15 @@ def _requantizer(
     per_tensor = {"FULLY_CONNECTED"} if keep_sharing else set()
     if keep_sharing and per_tensor_convolutions(model):
         per_tensor |= {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
-    layers = _fixed(operators, model, settings)
+    layers = _fixed(operators, settings, wanted)
     return EdgeRequantizer(content, operators, settings, train, per_tensor=per_tensor, layers=layers), operators
 
 
-def _fixed(operators: Sequence[LayerOperator], model: keras.Model, settings: QuantizeSettings) -> dict[str, str]:
-    """Operator -> the precision that `layers` asks for, where it can have it."""
-    table = first_match(settings.layers, [layer.name for layer in model.layers], key="layers")
+def _fixed(operators: Sequence[LayerOperator], settings: QuantizeSettings, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Operator -> the precision that is wanted of its layer, where it can have it."""
     fixed: dict[str, str] = {}
     for operator in operators:
-        precision = next((table[layer] for layer in operator.layers if layer in table), None)
+        precision = next((wanted[layer] for layer in operator.layers if layer in wanted), None)
         if precision is not None and (precision != "int4" or operator.op in INT4_OPERATORS[settings.mode]):
             fixed[operator.output] = precision
     return fixed
@@ -183,8 +172,8 @@ def _finished(
     """Holds the file to what was asked for and to what the model computes."""
     names = [layer.name for layer in model.layers]
     operators = layer_operators(content, names)
-    _check_changed(content, settings)
-    _check_layers(operators, settings)
+    check_changed(content, settings)
+    check_layers(operators, settings)
     if settings.mode == "int8_io":
         check_integer_io(content)
     coarsest = max((settings.mode, *settings.layers.values()), key=lambda one: UNEXPLAINED.get(one, 0.0))
@@ -200,34 +189,6 @@ def _finished(
         "selective": None,
     }
     return Conversion(content, common | dict(report or {}))
-
-
-def _check_changed(content: bytes, settings: QuantizeSettings) -> None:
-    """A mode that quantized no weight would be a float file under another name."""
-    stored = {row.dtype for row in audit(content).weights}
-    promised = {_STORED.get(settings.mode, "float32")} | ({"int4"} & {*settings.layers.values()})
-    if stored and not stored & promised:
-        advice = "choose another mode"
-        if settings.mode == "dynamic":
-            advice = "tensors below 1,024 weights, and LSTMs with one of them, stay float: choose mode int8 or float16"
-        raise CompressionError(
-            f"mode {settings.mode} must store weights in {' or '.join(sorted(promised))}, but it changed nothing: the "
-            f"file holds {' and '.join(sorted(stored))} only; {advice}"
-        )
-
-
-def _check_layers(operators: Sequence[LayerOperator], settings: QuantizeSettings) -> None:
-    for pattern, precision in settings.layers.items():
-        matched = [one for one in operators if any(fnmatchcase(layer, pattern) for layer in one.layers)]
-        if not any(operator.precision == precision for operator in matched):
-            advice = "name other layers, or leave the entry out"
-            if precision == "int4":
-                advice = f"LiteRT takes 4 bits in convolutions (not depthwise) and dense layers; {advice}"
-            found = sorted({f"{operator.op} in {operator.precision}" for operator in matched})
-            raise CompressionError(
-                f"every entry of `layers` must change what is computed, but {pattern}: {precision} gives "
-                f"{', '.join(found) or 'no operator of its own in the file'}; {advice}"
-            )
 
 
 def _mismatch(mode: str, found: Comparison) -> str:

@@ -132,10 +132,8 @@ def per_tensor_convolutions(model: keras.Model) -> bool:
     layers = [layer for layer in model.submodules if isinstance(layer, keras.layers.Layer)]
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
         return False
-    kernels = [
-        weight.numpy() for layer in layers for weight in layer.weights if "kernel:" in weight.name and weight.ndim > 2
-    ]
-    return all(np.unique(kernel).size <= min(256, kernel.size // 2) for kernel in kernels)
+    kernels = [weight.numpy() for layer in layers for weight in layer.weights if "kernel:" in weight.name]
+    return all(np.unique(kernel).size <= min(256, kernel.size // 2) for kernel in kernels if kernel.ndim > 2)
 
 
 def _converter(model: keras.Model, directory: Path) -> tf.lite.TFLiteConverter:

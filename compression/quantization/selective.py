@@ -147,18 +147,20 @@ class Selector:
             left = self._drop(content)
             if left <= self._budget:
                 break
-        if left > self._budget or len(kept) == len(self._groups):
-            self._give_up(left, len(kept))
+        if left > self._budget:
+            self._give_up(left)
         # The last one is needed: without it the budget was not met.
         for rank in kept[-2::-1]:
             fewer = [one for one in kept if one is not rank]
             candidate = self._convert(name for one in fewer for name in one.operators)
             if (found := self._drop(candidate)) <= self._budget:
                 content, left, kept = candidate, found, fewer
+        if len(kept) == len(self._groups):
+            self._give_up(left)
         return content, left, kept
 
-    def _give_up(self, left: float, count: int) -> None:
-        settings = self._settings
+    def _give_up(self, left: float) -> None:
+        settings, count = self._settings, len(self._groups)
         if left > self._budget:
             got = f"a drop of {left:.4g} of {self._metric} with all {count} layers in {settings.kept_precision}"
         else:
