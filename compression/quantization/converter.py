@@ -46,11 +46,8 @@ def convert_whole(
     Raises:
         CompressionError: The converter refuses an operator, or cannot quantize what is inside a loop.
     """
-    if settings.mode in CALIBRATED_MODES:
-        _refuse_loops(model, settings.mode)
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
-        _MODES[settings.mode](converter)
+        converter = _converter(model, Path(folder) / "model", settings.mode)
         if keep_sharing:
             _quantize_per_tensor(converter, model)
         if settings.mode in CALIBRATED_MODES and ranges:
@@ -77,11 +74,9 @@ class Int8Requantizer:
     def __init__(
         self, model: keras.Model, settings: QuantizeSettings, calibration: Split, *, keep_sharing: bool = False
     ) -> None:
-        _refuse_loops(model, settings.mode)
         self._io = tf.int8 if settings.mode == "int8_io" else tf.float32
         with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-            self._converter = _converter(model, Path(folder) / "model")
-            _MODES[settings.mode](self._converter)
+            self._converter = _converter(model, Path(folder) / "model", settings.mode)
             if keep_sharing:
                 _quantize_per_tensor(self._converter, model)
             self._converter.representative_dataset = _representative(model, settings, calibration)
@@ -136,12 +131,20 @@ def per_tensor_convolutions(model: keras.Model) -> bool:
     return all(np.unique(kernel).size <= min(256, kernel.size // 2) for kernel in kernels if kernel.ndim > 2)
 
 
-def _converter(model: keras.Model, directory: Path) -> tf.lite.TFLiteConverter:
-    batch_size = 1 if keras_models.looping_layers(model) else None
+def _converter(model: keras.Model, directory: Path, mode: str) -> tf.lite.TFLiteConverter:
+    loops = keras_models.looping_layers(model)
     module = tf.Module()
     module.model = model
-    signatures = {keras_models.SIGNATURE: keras_models.serving_function(model, batch_size)}
+    signatures = {keras_models.SIGNATURE: keras_models.serving_function(model, 1 if loops else None)}
     tf.saved_model.save(module, str(directory), signatures=signatures)
+    if loops and mode in CALIBRATED_MODES:
+        _refuse_loops(_reader(directory), loops, mode)
+    converter = _reader(directory)
+    _MODES[mode](converter)
+    return converter
+
+
+def _reader(directory: Path) -> tf.lite.TFLiteConverter:
     return tf.lite.TFLiteConverter.from_saved_model(str(directory), signature_keys=[keras_models.SIGNATURE])
 
 
@@ -216,14 +219,9 @@ def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
         ) from error
 
 
-def _refuse_loops(model: keras.Model, mode: str) -> None:
+def _refuse_loops(converter: tf.lite.TFLiteConverter, layers: list[str], mode: str) -> None:
     """The converter crashes, and takes the process along, when it quantizes activations inside a loop."""
-    layers = keras_models.looping_layers(model)
-    if not layers:
-        return
-    with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
-        graphs = read_graphs(_run(converter, "float32"))
+    graphs = read_graphs(_run(converter, "float32"))
     if any(operator.name == "WHILE" for graph in graphs for operator in graph.operators):
         raise CompressionError(
             f"mode {mode} needs a graph without loops, got a loop for {', '.join(layers)}; build recurrent layers with "
