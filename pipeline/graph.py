@@ -36,6 +36,7 @@ from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.config.gate import Thresholds
 from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.steps import STEPS
 
 BEAM_ARGS = [
@@ -149,6 +150,10 @@ class _Graph:
             "transform",
         )
         self._transform.add_upstream_node(guard)
+        self._front: BaseNode | None = None
+        if self._config.export.inputs == "raw":
+            front = raw_transform(self._config, self._examples, self._transform.outputs["transform_graph"])
+            self._front = self._add(front, "raw-transform")
 
     def _schema(self, statistics: BaseNode) -> BaseChannel:
         if self._config.data.schema_path is not None:
@@ -179,6 +184,9 @@ class _Graph:
             ),
             "trainer",
         )
+        if self._front is not None:
+            # A transform that no TFLite file can hold must not cost a training.
+            self._trainer.add_upstream_node(self._front)
 
     def _compress(self, plan: Plan) -> dict[str, dict[str, BaseChannel]]:
         made: dict[str | None, BaseNode] = {None: self._trainer}
@@ -197,16 +205,26 @@ class _Graph:
             code_sha256=code_sha256("components.evaluate.gate"),
         )
         gate = self._add(gate, variant.gate_id)
+        shipped = self._export(variant.raw_id, model)
         return {
-            "model": model,
+            "model": shipped,
             "evaluation": gate.outputs["evaluation"],
             "blessing": gate.outputs["blessing"],
-            "edge": self._edge_check(variant.edge_id, model, self._config.edge),
+            "edge": self._edge_check(variant.edge_id, shipped, self._config.edge),
         }
+
+    def _export(self, node_id: str | None, model: BaseChannel) -> BaseChannel:
+        """The file that ships: the model itself, or the model behind its transform."""
+        if self._front is None:
+            return model
+        node = export_raw(model, self._front, self._examples, self._transform.outputs["transform_graph"])
+        return self._add(node, node_id).outputs["exported"]
 
     def _baseline_parts(self) -> None:
         """The float model as TFLite, its answers to the eval split for all gates, and how fast it is."""
-        self._baseline = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        model = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        # With its transform too, so that sizes and latencies compare like with like.
+        self._baseline = self._export("raw-baseline", model)
         # The Keras model is the truth: its TFLite form is only compared in size and speed.
         answers = BaselineAnswers(
             **self._transformed,
@@ -221,7 +239,7 @@ class _Graph:
 
     def _edge_check(self, node_id: str, model: BaseChannel, settings: EdgeSettings) -> BaseChannel:
         check = EdgeCheck(
-            **self._transformed,
+            **self._transformed | ({} if self._front is None else {"examples": self._examples, "inputs": "raw"}),
             model=model,
             settings=settings.model_dump_json(),
             profile=load_profile(settings.profile).model_dump_json(),
