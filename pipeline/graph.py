@@ -1,6 +1,7 @@
 """From a plan to a TFX pipeline: the only place where nodes are wired."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -192,8 +193,14 @@ class _Graph:
         made: dict[str | None, BaseNode] = {None: self._trainer}
         for step in plan.steps:
             parent = made[step.parent]
-            made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent)
+            more = {"teacher": self._trainer.outputs["model"]} | self._student(step.kind)
+            made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent, **more)
         return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
+
+    def _student(self, kind: str) -> dict[str, str]:
+        """What a step that builds a network of the user's own needs."""
+        model = self._config.model
+        return {"module": model.module, "hparams": json.dumps(model.hparams)} if kind == "distill" else {}
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
@@ -257,7 +264,7 @@ class _Graph:
         more = {"variant": variant, "metric": self._config.gate.metric}
         return self._step(node_id, "quantize", settings.model_dump_json(), parent, **more).outputs["compressed"]
 
-    def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str) -> BaseNode:
+    def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str | BaseChannel) -> BaseNode:
         module, _, name = STEPS[kind].component.rpartition(".")
         component = getattr(importlib.import_module(module), name)
         model = parent.outputs["model" if parent is self._trainer else "compressed"]
@@ -268,7 +275,7 @@ class _Graph:
             label=self._config.data.label,
             task=self._config.model.task,
             seed=self._config.seed,
-            code_sha256=code_sha256(module),
+            code_sha256=code_sha256(module, *(more[key] for key in ("module",) if key in more)),
             **more,
         )
         return self._add(node, node_id)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compression.settings import PruneSettings, QuantizeSettings, Settings
+from compression.settings import ClusterSettings, PruneChannelsSettings, PruneSettings, QuantizeSettings, Settings
 from pipeline.config import Config, Step
 
 
@@ -115,14 +115,19 @@ def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...], *, r
 
 
 def _node_id(chain: Sequence[Step]) -> str:
-    text = json.dumps([step.canonical() for step in chain], sort_keys=True, separators=(",", ":"))
-    return f"{chain[-1].kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    text = json.dumps([step.identity() for step in chain], sort_keys=True, separators=(",", ":"))
+    return f"{chain[-1].kind.replace('_', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def describe(step: Step | StepNode) -> str:
     """A step in a few words, such as `prune 80%`, `qat` or `quantize int8`."""
     if isinstance(step.settings, PruneSettings):
-        return f"{step.kind} {step.settings.sparsity * 100:g}%"
+        pattern = step.settings.m_by_n
+        return f"{step.kind} {pattern[0]}:{pattern[1]}" if pattern else f"{step.kind} {step.settings.target * 100:g}%"
+    if isinstance(step.settings, PruneChannelsSettings):
+        return f"{step.kind} {step.settings.ratio * 100:g}%"
+    if isinstance(step.settings, ClusterSettings):
+        return f"{step.kind} {step.settings.clusters}"
     if isinstance(step.settings, QuantizeSettings):
         return f"{step.kind} {step.settings.mode}"
     return step.kind

