@@ -12,7 +12,7 @@ from components.raw_transform import proof_batches
 from components.transform_function import TransformFunction
 from compression import audit
 from compression.predict import TFLitePredictor
-from compression.raw_inputs.prepend import prepend, quantize_outputs
+from compression.raw_inputs.prepend import fit, prepend
 from compression.raw_inputs.proof import check_merged
 
 
@@ -40,7 +40,7 @@ def ExportRaw(  # noqa: N802 - a component is named like a class
     """
     del code_sha256
     inner = model_artifact.tflite_path(model).read_bytes()
-    before = quantize_outputs(model_artifact.tflite_path(front).read_bytes(), inner)
+    before = fit(model_artifact.tflite_path(front).read_bytes(), inner)
     content = prepend(before, inner)
     function = TransformFunction(tft.TFTransformOutput(transform_graph.uri), TFLitePredictor(inner).input_names)
     proof = check_merged(content, before, inner, proof_batches(examples, function))

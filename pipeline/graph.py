@@ -3,7 +3,6 @@
 import importlib
 import json
 from pathlib import Path
-from typing import Any
 
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
@@ -23,7 +22,6 @@ from components.edge_check import EdgeCheck
 from components.edge_pusher import EdgePusher
 from components.evaluate.answers import BaselineAnswers
 from components.evaluate.gate import Gate
-from components.evaluate.spec import GateSpec, Rule, SliceRule
 from components.import_schema import ImportSchema
 from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
@@ -35,8 +33,8 @@ from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
-from pipeline.config.gate import Thresholds
-from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.facts import gate_spec, summary_facts
+from pipeline.plan import Plan, VariantPlan, make_plan
 from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.steps import STEPS
 
@@ -77,39 +75,6 @@ def build(
         components=_Graph(config, spec, registry).nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
-
-
-def gate_spec(config: Config) -> GateSpec:
-    """What every gate of a configuration is told."""
-
-    def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
-        given = thresholds.given()
-        return (Rule(metric=config.gate.metric, **given),) if given else ()
-
-    return GateSpec(
-        task=config.model.task,
-        label=config.data.label,
-        rules=rules(config.gate),
-        slices=tuple(
-            SliceRule(features=part.by, values=part.where, rules=rules(part), min_examples=part.min_examples)
-            for part in config.gate.slices
-        ),
-        confidence=config.gate.confidence,
-        variants=len(config.variants),
-        seed=config.seed,
-    )
-
-
-def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
-    """What the summary says of the configuration."""
-    return {
-        "name": config.name,
-        "seed": config.seed,
-        "config_sha256": config.sha256,
-        "metric": config.gate.metric,
-        "level": gate_spec(config).level,
-        "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
-    }
 
 
 class _Graph:

@@ -7,8 +7,8 @@ from typing import Any
 
 from components.summary import SUMMARY_FILE, compose
 from pipeline.config import Config
+from pipeline.facts import summary_facts
 from pipeline.failure import cause
-from pipeline.graph import summary_facts
 from pipeline.plan import Plan
 from pipeline.runner import NodeResult, State
 from pipeline.workspace import now

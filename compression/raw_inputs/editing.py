@@ -1,6 +1,6 @@
 """A TFLite file as objects that can be changed, and back; with the schema that LiteRT ships, which is the newer."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import flatbuffers
@@ -78,6 +78,34 @@ def renumber(graph: schema.SubGraphT, numbers: dict[int, int]) -> None:
 
 def _renumbered(tensors: Any, numbers: dict[int, int]) -> list[int]:  # noqa: ANN401 - the schema is not typed
     return [numbers.get(int(index), int(index)) for index in ([] if tensors is None else tensors)]
+
+
+def keep_outputs(model: schema.ModelT, names: Collection[str]) -> None:
+    """Leaves out what the named outputs do not need: other outputs, operators, inputs and tensors."""
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    outputs = {name: index for name, index in ports(signature.outputs).items() if name in names}
+    needed, kept = set(outputs.values()), []
+    for operator in reversed(graph.operators or []):
+        if needed.intersection(int(index) for index in operator.outputs):
+            needed.update(int(index) for index in operator.inputs)
+            kept.append(operator)
+    graph.operators = kept[::-1]
+    inputs = {name: index for name, index in ports(signature.inputs).items() if index in needed}
+    signature.inputs, signature.outputs = entries(inputs), entries(outputs)
+    graph.inputs = [entry.tensorIndex for entry in signature.inputs]
+    graph.outputs = [entry.tensorIndex for entry in signature.outputs]
+    drop_unused_tensors(model)
+
+
+def drop_unused_tensors(model: schema.ModelT) -> None:
+    """Takes out of the first graph the tensors that its inputs, outputs and operators do not name."""
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    used = used_tensors(graph)
+    numbers = {index: number for number, index in enumerate(used)}
+    renumber(graph, numbers)
+    graph.tensors = [graph.tensors[index] for index in used]
+    for entry in (*signature.inputs, *signature.outputs):
+        entry.tensorIndex = numbers[entry.tensorIndex]
 
 
 def used_tensors(graph: schema.SubGraphT) -> list[int]:

@@ -1,17 +1,20 @@
 """Two TFLite files as one: what the first computes becomes what the second reads. Nothing is converted again."""
 
+from collections.abc import Collection
+
 from ai_edge_litert import schema_py_generated as schema
 
 from compression.errors import CompressionError
 from compression.raw_inputs.editing import (
     add_buffer,
+    drop_unused_tensors,
     entries,
+    keep_outputs,
     operator_code,
     pack,
     ports,
     renumber,
     unpack,
-    used_tensors,
 )
 
 _RUNTIME_VERSION = b"min_runtime_version"
@@ -39,7 +42,7 @@ def prepend(front: bytes, model: bytes) -> bytes:
     of their names; its outputs are the model's.
 
     Args:
-        front: A TFLite file whose outputs bear the names, types and shapes of the model's inputs.
+        front: A TFLite file whose outputs bear the names, types and shapes of the model's inputs; `fit` makes it so.
         model: Any TFLite file, quantized or not.
 
     Returns:
@@ -67,31 +70,35 @@ def prepend(front: bytes, model: bytes) -> bytes:
     signature.inputs = entries({name: moved[index] for name, index in ports(first.signatureDefs[0].inputs).items()})
     signature.outputs = entries({n: passed.get(index, index) for n, index in ports(signature.outputs).items()})
     graph.inputs = [entry.tensorIndex for entry in signature.inputs]
-    _drop_unused_tensors(last)
+    drop_unused_tensors(last)
     _raise_runtime_version(last, first)
     return pack(last)
 
 
-def quantize_outputs(front: bytes, model: bytes) -> bytes:
-    """Gives outputs of a float model a QUANTIZE operator each where the model behind it reads integers with a scale.
+def fit(front: bytes, model: bytes) -> bytes:
+    """Makes of a float model one that `prepend` can put in front of another.
+
+    What the other model does not read is left out, with the inputs that only this needs; where it reads integers with
+    a scale, a QUANTIZE operator is added.
 
     Args:
-        front: A TFLite file whose outputs bear the names of the model's inputs.
+        front: A TFLite file among whose outputs are the names of the model's inputs.
         model: A TFLite file.
 
     Returns:
-        The front with outputs as `prepend` needs them; unchanged when the model reads floats alone.
+        The flatbuffer; the same files give the same bytes.
 
     Raises:
-        CompressionError: The model reads integers of another type than int8 or uint8.
+        CompressionError: An input is missing among the outputs, or is an integer of another type than int8 or uint8.
     """
     first, last = unpack(front), unpack(model)
     wanted = {name: last.subgraphs[0].tensors[index] for name, index in ports(last.signatureDefs[0].inputs).items()}
-    scaled = {name: tensor for name, tensor in wanted.items() if _has_scale(tensor)}
-    if not scaled:
-        return front
+    _check_names(ports(first.signatureDefs[0].outputs), wanted)
+    keep_outputs(first, wanted)
     outputs = ports(first.signatureDefs[0].outputs)
-    for name, tensor in scaled.items():
+    for name, tensor in wanted.items():
+        if not _has_scale(tensor):
+            continue
         if tensor.type not in _QUANTIZED:
             raise CompressionError(
                 f"a quantized input must be {' or '.join(_QUANTIZED.values())} to be fed by a transform, got "
@@ -159,12 +166,17 @@ def _name(model: schema.ModelT, operator: schema.OperatorT) -> str:
     return name
 
 
-def _check_fit(first: schema.ModelT, given: dict[str, int], last: schema.ModelT, wanted: dict[str, int]) -> None:
-    if given.keys() != wanted.keys():
+def _check_names(given: Collection[str], wanted: Collection[str]) -> None:
+    missing = sorted(set(wanted) - set(given))
+    if missing:
         raise CompressionError(
-            f"the transform must give what the model reads, {', '.join(sorted(wanted))}, got "
+            f"the transform must give what the model reads, got no {', '.join(missing)} among "
             f"{', '.join(sorted(given))}; convert it for this model"
         )
+
+
+def _check_fit(first: schema.ModelT, given: dict[str, int], last: schema.ModelT, wanted: dict[str, int]) -> None:
+    _check_names(given, wanted)
     for name in sorted(wanted):
         one, other = first.subgraphs[0].tensors[given[name]], last.subgraphs[0].tensors[wanted[name]]
         offered, needed = _described(one), _described(other)
@@ -182,33 +194,24 @@ def _described(tensor: schema.TensorT) -> str:
 
 def _take_graphs(first: schema.ModelT, last: schema.ModelT) -> None:
     """Gives `last` the operator codes, buffers and inner graphs of `first`, whose parts then bear `last`'s numbers."""
-    codes = [operator_code(last, code) for code in first.operatorCodes or []]
+    tensors = [tensor for graph in first.subgraphs for tensor in graph.tensors]
     # Buffer 0 is the empty one, by convention.
-    buffers = [0, *range(len(last.buffers), len(last.buffers) + len(first.buffers) - 1)]
-    last.buffers = [*last.buffers, *first.buffers[1:]]
+    used = sorted({tensor.buffer for tensor in tensors} - {0})
+    buffers = {0: 0} | {number: len(last.buffers) + place for place, number in enumerate(used)}
+    last.buffers = [*last.buffers, *(first.buffers[number] for number in used)]
+    for tensor in tensors:
+        tensor.buffer = buffers[tensor.buffer]
     shift = len(last.subgraphs) - 1
     for graph in first.subgraphs:
-        for tensor in graph.tensors:
-            tensor.buffer = buffers[tensor.buffer]
         for operator in graph.operators or []:
             _shift_inner_graphs(operator.builtinOptions, shift)
-            operator.opcodeIndex = codes[operator.opcodeIndex]
+            operator.opcodeIndex = operator_code(last, first.operatorCodes[operator.opcodeIndex])
     last.subgraphs = [*last.subgraphs, *first.subgraphs[1:]]
 
 
 def _shift_inner_graphs(options: object, shift: int) -> None:
     for field in _INNER_GRAPHS.get(type(options).__name__, ()):
         setattr(options, field, getattr(options, field) + shift)
-
-
-def _drop_unused_tensors(model: schema.ModelT) -> None:
-    graph, signature = model.subgraphs[0], model.signatureDefs[0]
-    used = used_tensors(graph)
-    numbers = {index: number for number, index in enumerate(used)}
-    renumber(graph, numbers)
-    graph.tensors = [graph.tensors[index] for index in used]
-    for entry in (*signature.inputs, *signature.outputs):
-        entry.tensorIndex = numbers[entry.tensorIndex]
 
 
 def _raise_runtime_version(model: schema.ModelT, other: schema.ModelT) -> None:

@@ -144,6 +144,11 @@ def check_merged(merged: bytes, front: bytes, model: bytes, batches: Iterable[tu
             pair = (_as_float(values[name], detail) for values in (answers, expected))
             proof.max_abs_error = max(proof.max_abs_error, float(np.max(_differences(*pair), initial=0.0)))
     _demand_examples(proof.examples)
+    if not np.isfinite(proof.max_abs_error):
+        raise CompressionError(
+            "answers to raw examples must be numbers where those to transformed ones are, got NaN or infinity on one "
+            "side; train with smaller steps, or set export: {inputs: transformed}"
+        )
     return proof
 
 

@@ -13,7 +13,7 @@ from compression.errors import CompressionError
 from compression.quantize import convert
 from compression.raw_inputs import front as transform_file
 from compression.raw_inputs.editing import pack, ports, unpack, used_tensors
-from compression.raw_inputs.prepend import operator_names, prepend, quantize_outputs
+from compression.raw_inputs.prepend import fit, operator_names, prepend
 from compression.settings import QuantizeSettings
 
 MODES = ("float32", "dynamic", "int8", "int8_io", "int16x8")
@@ -62,7 +62,7 @@ def files(trained, aware, data) -> dict[str, bytes]:
 @pytest.mark.parametrize("mode", [*MODES, "qat"])
 def test_one_file_computes_what_two_compute(mode, files, scaling, pixels):
     model = files[mode]
-    front = quantize_outputs(scaling, model)
+    front = fit(scaling, model)
     merged = prepend(front, model)
     for kernels in (OpResolverType.BUILTIN, OpResolverType.BUILTIN_REF):
         for rows in (pixels, pixels[:1]):
@@ -76,7 +76,7 @@ def test_one_file_computes_what_two_compute(mode, files, scaling, pixels):
 
 
 def test_same_files_same_bytes_and_nothing_is_left_over(files, scaling):
-    front = quantize_outputs(scaling, files["int8_io"])
+    front = fit(scaling, files["int8_io"])
     merged = prepend(front, files["int8_io"])
     assert merged == prepend(front, files["int8_io"])
     model = unpack(merged)
@@ -128,7 +128,7 @@ def test_several_inputs_are_sorted_by_name(data):
     )
     raw = {"z": rng.normal(size=(40, 3)).astype(np.float32), "k": rng.integers(-2, 3, (40, 3))}
     content = convert(model, QuantizeSettings(mode="int8_io", calibration_examples=40), split)
-    quantized = quantize_outputs(front, content)
+    quantized = fit(front, content)
     merged = prepend(quantized, content)
     interpreter = Interpreter(model_content=merged)
     assert list(interpreter.get_signature_list()["serving_default"]["inputs"]) == ["k", "z"]
@@ -142,13 +142,25 @@ def test_a_transform_that_does_nothing_renames_the_input(files, images):
     front = lite(lambda raw: {"image": raw["photo"]}, spec([8, 8, 1], photo=0))
     assert operator_names(front) == []
     for mode in ("dynamic", "int8_io"):
-        merged = prepend(quantize_outputs(front, files[mode]), files[mode])
+        merged = prepend(fit(front, files[mode]), files[mode])
         (expected,) = run(files["dynamic"], {"image": images[0][:20]}).values()
         (got,) = run(merged, {"photo": images[0][:20]}).values()
         if mode == "dynamic":
             np.testing.assert_array_equal(got, expected)
         else:
             assert (got.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.9
+
+
+def test_what_a_smaller_model_does_not_read_is_left_out():
+    """As with a student that reads fewer features than its teacher."""
+    front = lite(lambda raw: {"x": raw["a"] * 2, "y": raw["b"] * tf.range(1000.0)[:2]}, spec([2], a=0, b=0))
+    model = lite(lambda given: {"out": given["x"] + 1}, spec([2], x=0))
+    fitted = fit(front, model)
+    merged = prepend(fitted, model)
+    assert list(ports(unpack(merged).signatureDefs[0].inputs)) == ["a"]
+    assert operator_names(merged) == ["MUL", "ADD"]
+    (got,) = run(merged, {"a": np.float32([[1, 2]])}).values()
+    np.testing.assert_array_equal(got, [[3, 5]])
 
 
 def test_one_raw_feature_may_be_several_inputs():
@@ -182,7 +194,7 @@ def changed(tflite, change):
 
 def test_what_does_not_fit_is_refused(files, scaling):
     other = lite(lambda raw: {"picture": raw["r"]}, spec([8, 8, 1], r=0))
-    with pytest.raises(CompressionError, match="must give what the model reads, image, got picture"):
+    with pytest.raises(CompressionError, match="must give what the model reads, got no image among picture"):
         prepend(other, files["int8"])
     flat = lite(lambda raw: {"image": raw["r"] * 2}, spec([64], r=0))
     with pytest.raises(CompressionError, match=r"as the model reads it, float32 \(batch, 8, 8, 1\), got float32 \(ba"):
@@ -208,7 +220,7 @@ def test_what_cannot_be_moved_is_refused(files, scaling):
         model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].type = schema.TensorType.INT16
 
     with pytest.raises(CompressionError, match="must be int8 or uint8 to be fed by a transform, got int16 for 'image'"):
-        quantize_outputs(scaling, changed(files["int8_io"], int16_input))
+        fit(scaling, changed(files["int8_io"], int16_input))
 
     def nameless(model):
         model.signatureDefs = []

@@ -7,7 +7,7 @@ import tensorflow as tf
 from compression.errors import CompressionError
 from compression.quantize import convert
 from compression.raw_inputs.front import convert as convert_transform
-from compression.raw_inputs.prepend import prepend, quantize_outputs
+from compression.raw_inputs.prepend import fit, prepend
 from compression.raw_inputs.proof import TOLERANCE, Runner, check_front, check_merged
 from compression.settings import QuantizeSettings
 
@@ -94,7 +94,7 @@ def fronts(model) -> tuple[bytes, bytes]:
     """Photos as they are, and photos a hundredth brighter, as the model reads them."""
     spec = {"photo": IMAGE}, {"image": IMAGE}
     made = (convert_transform(lambda raw, k=k: {"image": raw["photo"] * k}, *spec) for k in (1.0, 1.01))
-    same, brighter = (quantize_outputs(front, model) for front in made)
+    same, brighter = (fit(front, model) for front in made)
     return same, brighter
 
 
