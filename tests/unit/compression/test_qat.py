@@ -167,7 +167,7 @@ def test_training_begins_with_the_ranges_of_real_activations(trained, data):
     inner = keras.Model(trained.inputs, trained.get_layer("relu").output)
     lowest, highest = relu_range()
     assert lowest == 0.0
-    assert highest == pytest.approx(float(np.max(inner(features["image"]))), rel=1e-5)
-    np.testing.assert_array_equal(
-        aware.get_layer("quant_norm").layer.moving_mean, trained.get_layer("norm").moving_mean
-    )
+    # The weights are rounded to 8 bits already: each is off by at most half of a 127th of its channel's largest.
+    assert highest == pytest.approx(float(np.max(inner(features["image"]))), rel=0.02)
+    norm = trained.get_layer("norm")
+    np.testing.assert_array_equal(aware.get_layer("quant_norm").layer.moving_mean, norm.moving_mean)
