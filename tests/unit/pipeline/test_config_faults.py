@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, edge, select, runtime"
+TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, runtime"
 DATA = "must be one of format, path, label, arrays, splits, schema, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
@@ -290,6 +290,15 @@ CASES = [
     ("max_drop: 0.03", "min_value: 0.9\nslices: [{by: [a], max_drop: 0.1}]", [
         "^ gate: must hold max_drop or max_drop_percent; got neither"
     ]),
+    # export
+    *(
+        ("select: smallest", f"select: smallest\nexport: {given}", [f"+1 export{fault}" for fault in found])
+        for given, *found in [
+            ("raw", ': must be a mapping; got "raw"'),
+            ("{inputs: row}", '.inputs: must be one of transformed, raw; got "row"; did you mean raw?'),
+            ("{input: raw}", ".input: must be one of inputs; got the unknown key input; did you mean inputs?"),
+        ]
+    ),
     # edge
     *(
         ("select: smallest", f"select: smallest\nedge: {given}", [f"+1 edge{fault}" for fault in found])
