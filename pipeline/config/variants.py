@@ -32,7 +32,11 @@ class Step:
 
     def identity(self) -> tuple[str, object]:
         """Kind and the settings that are not defaults: a key that comes with a new version changes nothing."""
-        return self.kind, self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        settings = self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # The first pattern that matches counts, so the order of a mapping is part of what a step does.
+        return self.kind, {
+            key: list(value.items()) if isinstance(value, dict) else value for key, value in settings.items()
+        }
 
 
 Variants = dict[str, tuple[Step, ...]]
