@@ -1,10 +1,14 @@
 """What can be said about the model before any data is read: it builds, and every step can take it."""
 
+from tensorflow import keras
+
 from components import model_module
 from components.errors import InputError
 from compression.errors import CompressionError
 from compression.prune import prunable_layers
 from compression.qat import plan_layers
+from compression.search.space import Point
+from compression.search.space import describe as describe_point
 from compression.settings import PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -14,13 +18,30 @@ from pipeline.plan import Plan, describe
 def check_model(config: Config, plan: Plan) -> None:
     """Imports the model module, builds the model and asks every training step whether it can take its layers.
 
+    With a search, the models at the extremes of its space are asked, one hyper-parameter at a time.
+
     Raises:
-        UserError: With the first fault of the module, or all faults of the steps.
+        UserError: With the first fault of the module or its search space, or all faults of the steps.
     """
+    key, with_point = ("model", "module"), ""
+    faults: list[str] = []
     try:
-        model = model_module.load(config.model.module).build(config.model.hparams, task=config.model.task)
+        module = model_module.load(config.model.module)
+        points: list[Point] = [{}]
+        if config.model.search is not None:
+            key = ("model", "search")
+            points = module.space(fixed=config.model.hparams).extremes()
+        for point in points:
+            with_point = f"with {describe_point(point)}: " if point else ""
+            model = module.build({**config.model.hparams, **point}, task=config.model.task)
+            faults += _step_faults(config, plan, model, with_point)
     except (InputError, CompressionError) as error:
-        raise UserError(f"{config.where('model', 'module')}: {error}") from error
+        raise UserError(f"{config.where(*key)}: {with_point}{error}") from error
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def _step_faults(config: Config, plan: Plan, model: keras.Model, with_point: str) -> list[str]:
     faults = []
     for step in plan.steps:
         try:
@@ -29,6 +50,5 @@ def check_model(config: Config, plan: Plan) -> None:
             elif isinstance(step.settings, QatSettings):
                 plan_layers(model, step.settings, preserve_sparsity="prune" in step.history)
         except CompressionError as error:
-            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {error}")
-    if faults:
-        raise UserError("\n".join(faults))
+            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {with_point}{error}")
+    return faults

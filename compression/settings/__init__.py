@@ -5,6 +5,15 @@ from compression.settings.frozen import Settings
 from compression.settings.prune import PruneSettings
 from compression.settings.qat import QatSettings
 from compression.settings.quantize import QuantizeSettings
+from compression.settings.search import SearchSettings
 from compression.settings.train import TrainSettings
 
-__all__ = ["FinetuneSettings", "PruneSettings", "QatSettings", "QuantizeSettings", "Settings", "TrainSettings"]
+__all__ = [
+    "FinetuneSettings",
+    "PruneSettings",
+    "QatSettings",
+    "QuantizeSettings",
+    "SearchSettings",
+    "Settings",
+    "TrainSettings",
+]
