@@ -55,7 +55,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     key |= {"train": settings.training(train).model_dump(mode="json"), "mode": settings.mode}
     store = TrialStore(config["trials_uri"], key | {"data": data(sorted(features)).content_sha256()})
     oracle = Oracle(space, settings, metric=config["metric"], seed=config["seed"])
-    return TunerFnResult(Searcher(oracle, functools.partial(_run, experiment, store), fn_args.working_dir), {})
+    return TunerFnResult(Searcher(oracle, functools.partial(run_or_recall, experiment, store), fn_args.working_dir), {})
 
 
 def _data(fn_args: FnArgs) -> tuple[Callable[[Sequence[str]], TrainingData], set[str]]:
@@ -75,8 +75,11 @@ def _data(fn_args: FnArgs) -> tuple[Callable[[Sequence[str]], TrainingData], set
     return lambda names: read(tuple(names)), features
 
 
-def _run(experiment: Experiment, store: TrialStore, point: Point) -> Trial:
-    """A trial, from the store as far as it answers; one that failed for no reason of its own is not kept."""
+def run_or_recall(experiment: Experiment, store: TrialStore, point: Point) -> Trial:
+    """A trial, from the store as far as that answers. Never raises: a failure is a trial that failed.
+
+    A failure that is not the point's own, such as too little memory, is not kept: a search that is resumed tries again.
+    """
     known = store.get(point)
     try:
         trial = run_trial(experiment, point, known)

@@ -21,7 +21,7 @@ POINTS_PER_TRIAL = 10
 """A search looks at this many points per trial that it may train: with a hopeless budget it would never end."""
 
 _POOL = 2048
-_EXPLORATION = 2.6
+_EXPLORATION = 1.5
 _NOISE = 1e-3
 
 
@@ -72,18 +72,36 @@ def propose(
 def _most_promising(left: Sequence[Point], done: Sequence[Trial], space: Space, *, metric: str, seed: int) -> Point:
     """The lowest confidence bound of the loss under a Gaussian process (Srinivas et al. 2010, arXiv:0912.3995).
 
-    A point that did not complete counts as the worst that did: the process keeps away from its neighbours.
+    A second process learns which points complete, and those that it expects to be over a budget are left out: the best
+    models stand beside the budget, and a loss made up for those beyond it would keep the first process away from there.
     """
+    known = [space.vector(trial.hparams) for trial in done]
     losses = [loss(trial, metric) if trial.status is Status.COMPLETED else None for trial in done]
-    worst = max(value for value in losses if value is not None)
+    open_points = np.array([space.vector(point) for point in left])
+    allowed = np.arange(len(left))
+    if None in losses:
+        fails, _ = _predict(known, [float(value is None) for value in losses], open_points, seed)
+        allowed = np.flatnonzero(fails <= 0.5) if np.any(fails <= 0.5) else allowed
+    completed = [(vector, value) for vector, value in zip(known, losses, strict=True) if value is not None]
+    vectors, values = zip(*completed, strict=True)
+    mean, deviation = _predict(vectors, values, open_points[allowed], seed)
+    return left[int(allowed[np.argmin(mean - _EXPLORATION * deviation)])]
+
+
+def _predict(
+    vectors: Sequence[list[float]], values: Sequence[float], at: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation at some points."""
     process = GaussianProcessRegressor(
-        kernel=Matern(nu=2.5), alpha=_NOISE, normalize_y=True, n_restarts_optimizer=3, random_state=seed
+        kernel=Matern(nu=2.5, length_scale_bounds=(0.05, 10.0)),
+        alpha=_NOISE,
+        normalize_y=True,
+        n_restarts_optimizer=1,
+        random_state=seed,
     )
     with warnings.catch_warnings():
-        # A length scale at its bound is an answer here: the metric does not depend on anything seen so far.
+        # A length scale at its bound is an answer here: nothing seen so far says how far a value reaches.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(
-            [space.vector(trial.hparams) for trial in done], [worst if value is None else value for value in losses]
-        )
-        mean, deviation = process.predict([space.vector(point) for point in left], return_std=True)
-    return left[int(np.argmin(mean - _EXPLORATION * deviation))]
+        process.fit(vectors, values)
+        mean, deviation = process.predict(at, return_std=True)
+    return mean, deviation
