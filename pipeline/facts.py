@@ -38,4 +38,5 @@ def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
         "metric": config.gate.metric,
         "level": gate_spec(config).level,
         "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
+        **({"search": True} if config.model.search else {}),
     }
