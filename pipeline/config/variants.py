@@ -41,6 +41,9 @@ class Step:
 
 Variants = dict[str, tuple[Step, ...]]
 
+BASELINE = "baseline"
+"""The float model's own nodes bear this name."""
+
 
 @functools.cache
 def settings_class(kind: str) -> type[Settings]:
@@ -68,6 +71,8 @@ def read_variants(raw: object) -> Variants:
         if not matches(VARIANT_NAME, name) or len(name) > MAX_NAME:
             must = f"must have a name of {WORDS[VARIANT_NAME]}, at most {MAX_NAME} characters"
             faults.append(Fault((name,), must, show(name)))
+        if name == BASELINE:
+            faults.append(Fault((name,), f"must not be named {BASELINE}, as the float model is", show(name)))
         if not isinstance(items, list | tuple) or not items:
             advice = "start every step with a dash" if isinstance(items, dict) else None
             faults.append(Fault((name,), "must be a list of steps that ends in quantize", show(items), advice))

@@ -172,6 +172,9 @@ CASES = [
         "variants.int8[0].quantize.calibration: must be one of mode, calibration_examples; "
         "got the unknown key calibration; did you mean calibration_examples?"
     ]),
+    (INT8, "baseline: [quantize: {mode: int8}]", [
+        'variants.baseline: must not be named baseline, as the float model is; got "baseline"'
+    ]),
     (INT8, "int8: [qat]", [
         "variants.int8: must end in quantize; got qat as the last step; add quantize: {mode: int8}"
     ]),
