@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ class Split:
         elements: Makes a data set of single, undecoded elements in a fixed order.
         decode: Turns a batch of elements into `(features, label)`: a dict of tensors `[batch, ...]` and a tensor.
             Decoding whole batches is what makes reading fast.
+
+    A split can be sent to another process when its two functions can.
     """
 
     size: int
@@ -30,11 +33,7 @@ class Split:
     def from_arrays(cls, features: Mapping[str, np.ndarray], label: np.ndarray) -> "Split":
         """A split held in memory: arrays whose first axis counts examples."""
         arrays = (dict(features), label)
-        return cls(
-            size=len(label),
-            elements=lambda: tf.data.Dataset.from_tensor_slices(arrays),
-            decode=lambda batch_features, batch_label: (batch_features, batch_label),
-        )
+        return cls(len(label), partial(tf.data.Dataset.from_tensor_slices, arrays), _as_they_are)
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Batches of `(features, label)`; the last one may be smaller.
@@ -78,3 +77,7 @@ class TrainingData:
     validation: Split
     task: Task
     seed: int
+
+
+def _as_they_are(features: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    return features, label

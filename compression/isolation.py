@@ -31,7 +31,7 @@ _LONGEST = 500
 Returned = TypeVar("Returned")
 
 
-def run(function: Callable[..., Returned], *args: Any, time_limit_s: float) -> Returned:  # noqa: ANN401
+def run(function: Callable[..., Returned], *args: Any, time_limit_s: float) -> Returned:
     """Calls `function(*args)` in a process of its own and returns what it returns.
 
     The child has this process's environment, working directory and import path. What it prints goes to this process's

@@ -39,9 +39,7 @@ PRELOADED = (
     "tf_keras",
     "tensorflow_model_optimization",
     "ai_edge_litert.interpreter",
-    "compression.audit",
-    "compression.evaluate",
-    "compression.quantize",
+    "compression.conversion",
 )
 """What a child would otherwise import itself; importing them executes no operation of TensorFlow."""
 
@@ -153,7 +151,7 @@ def _run_child(request: bytearray, output: int, result: int, unneeded: Iterable[
         os.close(output)
         _settle()
         reply = _answer(pickle.loads(request))
-        with open(result, "wb") as stream:  # noqa: PTH123 - a file descriptor
+        with open(result, "wb") as stream:
             stream.write(reply)
         status = 0
     except BaseException:  # SystemExit too: nothing may return into the server's loop
@@ -187,7 +185,7 @@ def _answer(request: dict[str, Any]) -> bytes:
         function, arguments = pickle.loads(request["call"])
         return pickle.dumps((function(*arguments), None))
     except CompressionError as error:
-        return pickle.dumps((None, error))
+        return pickle.dumps((None, _portable(error)))
     except MemoryError:
         traceback.print_exc()
         return pickle.dumps((None, CompressionError("a conversion must fit into memory, but ran out of it; free some")))
@@ -201,7 +199,8 @@ def _portable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # whatever its own pickling raises
-        return RuntimeError(f"{type(error).__name__}: {error}")
+        ours = isinstance(error, CompressionError)
+        return CompressionError(str(error)) if ours else RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 

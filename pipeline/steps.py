@@ -36,7 +36,7 @@ STEPS: dict[str, StepRow] = {
     ),
     "quantize": StepRow(
         "compression.settings.QuantizeSettings",
-        "components.steps.Quantize",
+        "components.quantize.Quantize",
         "converts to one TFLite file; the last step of every variant",
     ),
 }
