@@ -38,7 +38,7 @@ def Quantize(  # noqa: N802 - a component is named like a class
     request = conversion.Request(
         model=path_utils.serving_model_path(model.uri),
         settings=chosen,
-        read=records.read,
+        read=records.for_features,
         metric=metric,
         seed=seed,
         reports=reports,

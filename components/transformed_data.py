@@ -44,7 +44,9 @@ def training_data(
     examples: Examples, transform_graph: TransformGraph, model: keras.Model, *, label: str, task: Task, seed: int
 ) -> TrainingData:
     """The train and validation splits that a step may see, with the features that `model` reads."""
-    return training_records(examples, transform_graph, label=label, task=task, seed=seed).read(model.input_names)
+    return training_records(examples, transform_graph, label=label, task=task, seed=seed).for_features(
+        model.input_names
+    )
 
 
 def _records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: Task) -> Records:

@@ -24,6 +24,7 @@ from compression.isolation_server import HEADER, READY, STATUS
 
 _ROOT = Path(__file__).resolve().parents[1]
 _KILL_SECONDS = 30.0
+_WAIT_SECONDS = 1.0
 _TAIL_BYTES = 4000
 _TAIL_LINES = 3
 _LONGEST = 500
@@ -112,7 +113,8 @@ class _Child:
             for source in (self._channel, self._output, self._result):
                 selector.register(source, selectors.EVENT_READ)
             while (left := deadline - time.monotonic()) > 0:
-                ready = [key.fileobj for key, _ in selector.select(left)]
+                # A signal that another thread received does not end the wait: its handler runs in between.
+                ready = [key.fileobj for key, _ in selector.select(min(left, _WAIT_SECONDS))]
                 for source, take in ((self._output, self._show), (self._result, self.result.extend)):
                     if source in ready and not self._take(source, take):
                         selector.unregister(source)

@@ -64,6 +64,6 @@ class TrainingRecords:
     task: Task
     seed: int
 
-    def read(self, names: Sequence[str]) -> TrainingData:
+    def for_features(self, names: Sequence[str]) -> TrainingData:
         """Both splits with the features that a model reads."""
         return TrainingData(self.train.split(names), self.validation.split(names), self.task, self.seed)
