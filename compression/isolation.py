@@ -78,7 +78,8 @@ def run(function: Callable[..., Returned], *args: Any, time_limit_s: float) -> R
 def _how(status: int) -> str:
     if status > 0:
         return f"its process ended with status {status}"
-    name = signal.Signals(-status).name
+    known = -status in {number.value for number in signal.Signals}
+    name = signal.Signals(-status).name if known else f"signal {-status}"
     if -status == signal.SIGKILL:
         return f"its process was killed ({name}), most likely because the machine ran out of memory: free some"
     return f"its process died of {name}, a fault of the converter: replace the layer, or choose another mode"
@@ -126,7 +127,8 @@ class _Child:
 
     def kill(self) -> None:
         """Ends the child and all that it started, and waits until it is gone."""
-        self._channel.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it may be gone already
+            self._channel.shutdown(socket.SHUT_WR)
         self.wait(time.monotonic() + _KILL_SECONDS)
 
     def close(self) -> None:
@@ -172,7 +174,12 @@ class _Server:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_USE_LEGACY_KERAS": "1"},
                 start_new_session=True,  # Ctrl-C is for this process to handle
             )
-        if self._socket.recv(1) != READY:
+        try:
+            ready = self._socket.recv(1) == READY
+        except BaseException:
+            self._process.kill()
+            raise
+        if not ready:
             self._process.wait()
             raise RuntimeError(
                 f"conversions must be able to start {sys.executable} with TensorFlow; it ended with status "

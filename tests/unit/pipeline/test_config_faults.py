@@ -169,7 +169,8 @@ CASES = [
     (INT8, "int8: [quantize]", ["variants.int8[0].quantize.mode: must be given; got nothing"]),
     (INT8, "int8: [quantize: int8]", ['variants.int8[0].quantize: must be a mapping; got "int8"']),
     (INT8, "int8: [quantize: {mode: int8, calibration: 5}]", [
-        "variants.int8[0].quantize.calibration: must be one of mode, calibration_examples; "
+        "variants.int8[0].quantize.calibration: must be one of mode, calibration_examples, "
+        "time_limit_s; "
         "got the unknown key calibration; did you mean calibration_examples?"
     ]),
     (INT8, "baseline: [quantize: {mode: int8}]", [
