@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tf_keras as keras
 
-_KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings"})
+KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings"})
+"""Names of the weights that compression works on; biases, scales and statistics are none."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def _of_layer(layer: keras.layers.Layer) -> Iterator[Kernel]:
     inner = layer.layer if hasattr(layer, "quantize_config") else layer
     for variable in layer.weights:
         name = variable.name.split("/")[-1].split(":")[0]
-        if name in _KERNELS:
+        if name in KERNELS:
             seen[name] = seen.get(name, 0) + 1
             weight = name if seen[name] == 1 else f"{name}#{seen[name]}"
             yield Kernel(inner.name, weight, variable.numpy(), layer.name)
