@@ -150,6 +150,18 @@ def test_promised_zeros_are_those_of_rounding():
     assert blocks == Sparsity("head", "kernel", 40 - 2 * 8, 40)
 
 
+def test_layers_may_differ_from_the_mode_on_purpose():
+    first, second = (Kernel(name, "kernel", np.eye(3), name) for name in ("first", "second"))
+    assert promise_mode([first, second], "int8_io", precisions={"second": "float32"}) == [
+        Stored("first", "kernel", ("int8",)),
+        Stored("second", "kernel", ("float32",)),
+        IntegersOnly(("second",)),
+        InputsOutputs("int8"),
+    ]
+    assert promise_mode([first], "int4") == [Stored("first", "kernel", ("int4", "int8"))]
+    assert promise_mode([first], "a mode of tomorrow") == []
+
+
 def test_convolutions_share_per_channel():
     conv, dense = Kernel("conv", "kernel", np.zeros((3, 3, 1, 2)), "conv"), Kernel("fc", "kernel#2", np.eye(3), "fc")
     promises = promise_sharing([conv, dense], {"conv": 16, "fc": 4}, WEIGHTS, "tensor")
@@ -160,7 +172,7 @@ EVERY_KIND = [
     Sparsity("a", "kernel", 3, 4),
     Pattern("a", "kernel", 2, 4),
     Sharing("a", "kernel", 16, "channel"),
-    Stored("a", "kernel", "int8", 1024),
+    Stored("a", "kernel", ("int4", "int8"), 1024),
     IntegersOnly(("b", "c")),
     InputsOutputs("int8"),
 ]
