@@ -15,6 +15,7 @@ from compression.data import Features, Split
 from compression.errors import CompressionError
 from compression.predict import TFLitePredictor
 from compression.qat import is_quantization_aware
+from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
 from compression.settings.quantize import CALIBRATED_MODES, INT8_MODES
 
@@ -59,7 +60,7 @@ def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split) 
         )
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "model"
-        _save_inference(model, directory)
+        _save_inference(unrolled(model), directory)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(directory), signature_keys=[keras_models.SIGNATURE])
         _MODES[settings.mode](converter)
         if settings.mode in CALIBRATED_MODES and not aware:
