@@ -11,9 +11,10 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import Artifact, BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
-from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEvaluation, PushedModel
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEvaluation, PushedModel, TunerResults
 
 from components import edge_check, edge_pusher, fan_in, ingest, model_artifact, outcomes, pareto, summary_variant
+from components.search import read_trials
 from components.selector import read_selection
 from compression.edge import host
 
@@ -47,10 +48,11 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
 
     Args:
         input_dict: Artifacts by input name, as `Summary` declares them; any may be absent.
-        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}}`.
+        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}}`, and `search` when there is one.
         run_id: Id of the run.
     """
     found = outcomes.collect(input_dict, list(facts["steps"]))
+    search = fan_in.single(input_dict, "search")
     pushed = fan_in.single(input_dict, "pushed")
     version = edge_pusher.read_pushed(pushed) if pushed else None
     selected = fan_in.single(input_dict, "selected")
@@ -73,6 +75,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
         "baseline": _baseline(input_dict, found, facts["metric"]),
         "champion": None,
+        "search": read_trials(search) if search else None,
         "variants": [
             summary_variant.describe(outcome, facts["steps"][outcome.name], facts["metric"], outcome.name in front)
             for outcome in found
@@ -81,8 +84,12 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "selection_reason": selection["reason"],
         "pushed": version,
         "nodes": [],
-        "not_measured": dict(_NOT_MEASURED),
+        "not_measured": _NOT_MEASURED | ({} if search else {"search": _no_search(facts)}),
     }
+
+
+def _no_search(facts: Mapping[str, Any]) -> str:
+    return "the search did not finish" if facts.get("search") else "the configuration has no model.search"
 
 
 def _n_examples(examples: Examples | None) -> dict[str, int] | None:
@@ -92,7 +99,7 @@ def _n_examples(examples: Examples | None) -> dict[str, int] | None:
 def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Outcome], metric: str) -> dict[str, Any]:
     """The baseline's value comes from any gate: all of them read the same answers of it."""
     model, edge = fan_in.single(input_dict, "baseline"), fan_in.single(input_dict, "edge_baseline")
-    audit = model_artifact.step_reports(model)[-1]["audit"] if model else {}
+    audit = model_artifact.conversion(model_artifact.step_reports(model))["audit"] if model else {}
     report = edge_check.read_report(edge) if edge else None
     values = [outcome.overall.metrics[metric]["baseline"] for outcome in found if outcome.overall]
     return {
@@ -109,7 +116,7 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `baseline`, `edge_baseline`, `selected` and `pushed`.
+        inputs: `examples`, `baseline`, `edge_baseline`, `search`, `selected` and `pushed`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """
@@ -129,6 +136,7 @@ class Summary(BaseComponent):
             "examples": Examples,
             "baseline": Model,
             "edge_baseline": InfraBlessing,
+            "search": TunerResults,
             "selected": Model,
             "pushed": PushedModel,
         }

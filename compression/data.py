@@ -1,5 +1,6 @@
 """How methods receive data: finite splits that can be read again and again, in the same order for the same seed."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -78,3 +79,21 @@ class TrainingData:
     validation: Split
     task: Task
     seed: int
+
+    def content_sha256(self) -> str:
+        """Hash of the values of both splits in their order, whatever files they stand in; reads them once."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.validation):
+            digest.update(f"{split.size}\0".encode())
+            for features, label in split.batches(1024):
+                _add_tensors(digest, {**features, "": label})
+        return digest.hexdigest()
+
+
+def _add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, tf.Tensor]) -> None:
+    # Sparse and ragged tensors are several dense ones.
+    for name, tensor in sorted(tensors.items()):
+        for part in tf.nest.flatten(tensor, expand_composites=True):
+            values = part.numpy()
+            content = repr(values.tolist()).encode() if values.dtype == object else values.tobytes()
+            digest.update(f"{name}\0{values.dtype}\0{values.shape}\0{len(content)}\0".encode() + content)

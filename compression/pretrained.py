@@ -5,7 +5,6 @@ import zipfile
 from pathlib import Path
 
 import h5py
-import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from compression import keras_models
@@ -64,7 +63,7 @@ def _load_folder(path: Path) -> keras.Model:
 
 def _load_keras(path: Path) -> keras.Model:
     try:
-        with tfmot.quantization.keras.quantize_scope():
+        with keras_models.quantize_scope():
             return keras.models.load_model(str(path), compile=False)
     except Exception as error:  # Keras raises about anything for a file that is damaged or holds unknown classes
         reason = next(iter(str(error).splitlines()), "no message")[:300]

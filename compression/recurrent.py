@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
+from compression import keras_models
 from compression.errors import CompressionError
 
 MAX_STEPS = 256
@@ -35,7 +35,7 @@ def unrolled(model: keras.Model) -> keras.Model:
     """
     if not any(_needs_unrolling(layer) for layer in model.layers):
         return model
-    with tfmot.quantization.keras.quantize_scope():
+    with keras_models.quantize_scope():
         twin = keras.models.clone_model(model, clone_function=_clone)
     twin.set_weights(model.get_weights())
     return twin

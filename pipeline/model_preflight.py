@@ -1,11 +1,17 @@
 """What can be said about the model before any data is read: it builds, and every step can take it."""
 
+from tensorflow import keras
+
 from components import model_module
 from components.errors import InputError
+from compression.channels.prune_channels import remove_channels
+from compression.cluster import plan_clusters
 from compression.errors import CompressionError
-from compression.prune import prunable_layers
+from compression.prune import plan_sparsity
 from compression.qat import plan_layers
-from compression.settings import PruneSettings, QatSettings
+from compression.search.space import Point
+from compression.search.space import describe as describe_point
+from compression.settings import ClusterSettings, DistillSettings, PruneChannelsSettings, PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Plan, describe
@@ -14,21 +20,49 @@ from pipeline.plan import Plan, describe
 def check_model(config: Config, plan: Plan) -> None:
     """Imports the model module, builds the model and asks every training step whether it can take its layers.
 
+    With a search, the models at the extremes of its space are asked, one hyper-parameter at a time.
+
     Raises:
-        UserError: With the first fault of the module, or all faults of the steps.
+        UserError: With the first fault of the module or its search space, or all faults of the steps.
     """
+    key, with_point = ("model", "module"), ""
+    faults: list[str] = []
     try:
-        model = model_module.load(config.model.module).build(config.model.hparams, task=config.model.task)
+        module = model_module.load(config.model.module)
+        points: list[Point] = [{}]
+        if config.model.search is not None:
+            key = ("model", "search")
+            points = module.space(fixed=config.model.hparams).extremes()
+        for point in points:
+            with_point = f"with {describe_point(point)}: " if point else ""
+            model = module.build({**config.model.hparams, **point}, task=config.model.task)
+            faults += _step_faults(config, plan, module, model, point)
     except (InputError, CompressionError) as error:
-        raise UserError(f"{config.where('model', 'module')}: {error}") from error
-    faults = []
-    for step in plan.steps:
-        try:
-            if isinstance(step.settings, PruneSettings):
-                prunable_layers(model, step.settings.skip)
-            elif isinstance(step.settings, QatSettings):
-                plan_layers(model, step.settings, preserve_sparsity="prune" in step.history)
-        except CompressionError as error:
-            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {error}")
+        raise UserError(f"{config.where(*key)}: {with_point}{error}") from error
     if faults:
         raise UserError("\n".join(faults))
+
+
+def _step_faults(
+    config: Config, plan: Plan, module: model_module.ModelModule, model: keras.Model, point: Point
+) -> list[str]:
+    with_point = f"with {describe_point(point)}: " if point else ""
+    faults = []
+    networks: dict[str | None, keras.Model] = {None: model}
+    for step in plan.steps:
+        networks[step.id] = networks[step.parent]
+        try:
+            if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
+                hparams = {**config.model.hparams, **point, **step.settings.hparams}
+                networks[step.id] = module.student(hparams, task=config.model.task, features=set(model.input_names))
+            elif isinstance(step.settings, PruneSettings):
+                plan_sparsity(networks[step.id], step.settings)
+            elif isinstance(step.settings, PruneChannelsSettings):
+                networks[step.id] = remove_channels(networks[step.id], step.settings)
+            elif isinstance(step.settings, ClusterSettings):
+                plan_clusters(networks[step.id], step.settings)
+            elif isinstance(step.settings, QatSettings):
+                plan_layers(networks[step.id], step.settings)
+        except (CompressionError, InputError) as error:
+            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {with_point}{error}")
+    return faults

@@ -27,6 +27,7 @@ model:
   module: models.shapes        # models/shapes.py with preprocessing_fn and build_model
   task: multiclass
   hparams: {filters: [8, 16], dropout: 0.2}
+  search: {trials: 20, max_size_bytes: 30000}   # for what search_space lists and hparams leaves open
 train:
   epochs: 20
   batch_size: 64
@@ -46,6 +47,7 @@ gate:
   slices:
     - {by: [writer], max_drop: 0.1, min_examples: 30}
     - {where: {label: 1}}      # no thresholds: reported, not judged
+export: {inputs: raw}         # the device feeds features as the data hold them
 edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 runtime:
@@ -67,9 +69,11 @@ _SECTIONS = {
     "data": "DataSection",
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
+    "model.search": "SearchSettings",
     "train": "TrainSettings",
     "gate": "GateSection",
     "gate.slices[]": "SliceSection",
+    "export": "ExportSection",
     "edge": "EdgeSettings",
     "runtime": "RuntimeSection",
 }

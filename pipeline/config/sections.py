@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from compression.settings import Settings
+from compression.settings import SearchSettings, Settings
 from pipeline.config.faults import Fault, SectionError, nearest, show
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, MODULE_NAME, SOURCE_NAME, matches
 from pipeline.config.translate import validate
@@ -206,6 +206,20 @@ class ModelSection(Settings):
     )
     hparams: dict[str, HParam] = Field(
         default={}, description="free scalars and lists, handed to `build_model` as they are"
+    )
+    search: SearchSettings | None = Field(
+        default=None,
+        description="search for the hyper-parameters that the module's `search_space` lists and `hparams` leaves open",
+    )
+
+
+class ExportSection(Settings):
+    """What the pushed file takes."""
+
+    inputs: Literal["transformed", "raw"] = Field(
+        default="transformed",
+        description="`transformed`: the device computes what `preprocessing_fn` does and feeds the result; `raw`: the "
+        "file does it, and the device feeds the features as the data hold them",
     )
 
 

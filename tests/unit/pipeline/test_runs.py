@@ -64,6 +64,22 @@ SUMMARY = {
     "gate_method": "threshold",
     "baseline": {"metric": "accuracy", "value": 0.97, "size_bytes": 150000, "gzip_bytes": 140000, "latency_ms": None},
     "champion": None,
+    "search": {
+        "trials": [
+            {
+                "hparams": {"filters": 8, "separable": False},
+                "status": "over_budget",
+                "value": None,
+                "size_bytes": 12000,
+                "gzip_bytes": None,
+                "macs": None,
+                "seconds": 1.5,
+                "reason": "the file must have at most 10,000 bytes, got 12,000",
+                "not_measured": {"gzip_bytes": "not trained"},
+            }
+        ],
+        "best": {"filters": 4, "separable": True},
+    },
     "variants": [VARIANT],
     "selected": "int8",
     "selection_reason": "smallest of 1 that passed",
@@ -148,7 +164,7 @@ def test_summary_schema():
 
 def _objects(node, path=()):
     if isinstance(node, dict):
-        if path and path[-1] not in ("host", "audit", "not_measured", "values", "metrics"):
+        if path and path[-1] not in ("host", "audit", "not_measured", "values", "metrics", "hparams", "best"):
             yield path
         for key, value in node.items():
             yield from _objects(value, (*path, key))
