@@ -1,7 +1,5 @@
 """Models that were trained elsewhere: `.keras` and `.h5` files of tf_keras, and SavedModels."""
 
-import json
-import zipfile
 from pathlib import Path
 
 import h5py
@@ -9,9 +7,8 @@ import tf_keras as keras
 
 from compression import keras_models
 from compression.errors import CompressionError
+from compression.model_file import check_model_file, refuse_keras_3
 from compression.saved_model import load_signature
-
-SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 def load_pretrained(path: str | Path) -> keras.Model:
@@ -28,28 +25,15 @@ def load_pretrained(path: str | Path) -> keras.Model:
             tf_keras does not know.
     """
     path = Path(path)
+    check_model_file(path)
     if path.is_dir():
         return _load_folder(path)
-    if path.suffix not in SUFFIXES or not path.is_file():
-        got = f"the file {path}" if path.is_file() else f"{path}, which does not exist"
-        raise CompressionError(
-            f"a pretrained model must be a {' or '.join(SUFFIXES)} file or the folder of a SavedModel, got {got}; "
-            "save it in one of these formats"
-        )
-    version = _keras_version(path)
-    if version.startswith("3"):
-        raise CompressionError(
-            f"a pretrained model must be one of tf_keras (Keras 2), but {path} was saved by Keras {version}; write "
-            "model.export(FOLDER) where it was trained and name that folder: quantize can take it, other steps cannot"
-        )
+    if path.suffix != ".keras":
+        refuse_keras_3(path, _hdf5_keras_version(path))
     return _load_keras(path)
 
 
 def _load_folder(path: Path) -> keras.Model:
-    if not (path / "saved_model.pb").is_file():
-        raise CompressionError(
-            f"the folder of a SavedModel must hold saved_model.pb, but {path} does not; name the folder that does"
-        )
     if (path / "keras_metadata.pb").is_file():
         try:
             model = _load_keras(path)
@@ -73,16 +57,7 @@ def _load_keras(path: Path) -> keras.Model:
         ) from error
 
 
-def _keras_version(path: Path) -> str:
+def _hdf5_keras_version(path: Path) -> str:
     """The version of Keras that saved a file; empty when the file does not say."""
-    try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
-        with h5py.File(path) as file:
-            return str(file.attrs.get("keras_version", ""))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise CompressionError(
-            f"a pretrained model must be a readable file, but {path} is damaged or of another format ({error}); save "
-            "the model again"
-        ) from error
+    with h5py.File(path) as file:
+        return str(file.attrs.get("keras_version", ""))

@@ -14,6 +14,7 @@ from compression.qat import plan_layers, quantization_aware
 from compression.quantize import convert, max_abs_error
 from compression.recurrent import MAX_STEPS, unrolled
 from compression.settings import PruneSettings, QatSettings, QuantizeSettings
+from compression.structure import Keep
 
 layers = keras.layers
 FLOAT = QatSettings(epochs=1, unsupported_layers="float")
@@ -78,7 +79,7 @@ def test_every_layer_becomes_int8_after_training_whatever_its_kind(name, build, 
 
 def test_several_inputs_go_through_prune_qat_and_int8(build, two_input_data):
     pruned = prune(build("two_inputs"), two_input_data, PruneSettings(sparsity=0.5, epochs=1))
-    aware = quantization_aware(pruned, two_input_data, QatSettings(epochs=1), preserve_sparsity=True)
+    aware = quantization_aware(pruned, two_input_data, QatSettings(epochs=1), keep=Keep(zeros=True))
     assert aware.input_names == ["sums", "image"]
     tflite = convert(aware, QuantizeSettings(mode="int8_io"), two_input_data.train)
     found = audit(tflite)

@@ -201,7 +201,7 @@ def test_a_file_that_keras_3_saved_is_told_what_to_do(tmp_path):
     with h5py.File(tmp_path / "new.h5", "w") as file:
         file.attrs["keras_version"] = "3.15.1"
     for name in ("new.keras", "new.h5"):
-        with pytest.raises(CompressionError, match=rf"{name} was saved by Keras 3.15.1; write model.export\(FOLDER\)"):
+        with pytest.raises(CompressionError, match=rf"{name}, saved by Keras 3.15.1; write model.export\(FOLDER\)"):
             load_pretrained(tmp_path / name)
 
 
@@ -216,10 +216,10 @@ def test_what_is_no_model_is_refused(trained, tmp_path):
     messages = {
         "none.keras": "must be a .keras or .h5 or .hdf5 file or the folder of a SavedModel, got .* does not exist",
         "model.pt": "got the file .*model.pt; save it in one of these formats",
-        "empty": "must hold saved_model.pb, but .*empty does not",
+        "empty": "must hold saved_model.pb, got .*empty without it",
         "broken": "must be readable, but .*broken raised",
-        "text.h5": "must be a readable file, but .*text.h5 is damaged or of another format",
-        "text.keras": "must be a readable file, but .*text.keras is damaged or of another format",
+        "text.h5": "must be a readable .h5 file, got .*text.h5, damaged or something else",
+        "text.keras": "must be a readable .keras file, got .*text.keras, damaged or something else",
         "weights.h5": "must load in tf_keras, but .*weights.h5 raised ValueError: No model config found",
     }
     for name, message in messages.items():
