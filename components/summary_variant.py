@@ -74,6 +74,7 @@ def _bounded(numbers: Mapping[str, Any]) -> list[float] | None:
 
 def _gate(check: Any) -> dict[str, Any]:  # noqa: ANN401 - the gate's `Check`
     return {
+        "metric": check.metric,
         "rule": check.rule,
         "slice": check.slice,
         "state": check.state,

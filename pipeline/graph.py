@@ -81,17 +81,20 @@ def build(
 def gate_spec(config: Config) -> GateSpec:
     """What every gate of a configuration is told."""
 
-    def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+    def rules(metric: str, thresholds: Thresholds) -> tuple[Rule, ...]:
         given = thresholds.given()
-        return (Rule(metric=config.gate.metric, **given),) if given else ()
+        return (Rule(metric=metric, **given),) if given else ()
 
     return GateSpec(
         task=config.model.task,
         label=config.data.label,
-        rules=rules(config.gate),
+        rules=tuple(made for rule in config.gate.rules for made in rules(rule.metric, rule)),
         slices=tuple(
-            SliceRule(features=part.by, values=part.where, rules=rules(part), min_examples=part.min_examples)
-            for part in config.gate.slices
+            SliceRule(
+                features=part.by, values=part.where, rules=rules(rule.metric, part), min_examples=part.min_examples
+            )
+            for rule in config.gate.rules
+            for part in rule.slices
         ),
         confidence=config.gate.confidence,
         variants=len(config.variants),

@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, mode
 
 from compression.settings import Settings, TrainSettings
 from compression.settings.edge import EdgeSettings
-from compression.settings.metrics import METRICS
+from pipeline.config.agreement import disagreements
 from pipeline.config.document import read
-from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, nearest, report, show, show_path
-from pipeline.config.gate import GateSection
+from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show_path
+from pipeline.config.gate import Gate, read_gate
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
 from pipeline.config.sections import DataSection, ModelSection, RuntimeSection
 from pipeline.config.translate import validate
@@ -33,7 +33,7 @@ class Config(Settings):
     model: ModelSection
     train: TrainSettings = TrainSettings()
     variants: Annotated[dict[str, tuple[Step, ...]], BeforeValidator(read_variants)]
-    gate: GateSection
+    gate: Annotated[Gate, BeforeValidator(read_gate)]
     edge: EdgeSettings = EdgeSettings()
     select: Literal["smallest", "fastest", "most_accurate"] = Field(
         default="smallest",
@@ -81,29 +81,16 @@ class Config(Settings):
     def _plain_variants(self, variants: Variants) -> dict[str, list[dict[str, object]]]:
         return {name: [dict([step.canonical()]) for step in steps] for name, steps in variants.items()}
 
+    @field_serializer("gate")
+    def _plain_gate(self, gate: Gate) -> object:
+        return gate.plain()
+
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        faults = _cross_faults(self.gate.metric, self.model.task, self.data.label_names)
+        faults = disagreements(label_names=self.data.label_names, task=self.model.task, gate=self.gate.plain())
         if faults:
             raise SectionError(*faults)
         return self
-
-
-def _cross_faults(metric: object, task: object, label_names: object) -> list[Fault]:
-    """Rules across sections, on values that may be missing or wrong themselves."""
-    faults = []
-    if isinstance(metric, str) and metric in METRICS and task in ("multiclass", "binary", "regression"):
-        known = [name for name, row in METRICS.items() if task in row.class_names]
-        if metric not in known:
-            must = f"must be one of {', '.join(known)} for the task {task}"
-            faults.append(Fault(("gate", "metric"), must, show(metric), nearest(metric, known)))
-    if label_names and task == "regression":
-        advice = "remove label_names"
-        faults.append(Fault(("data", "label_names"), "must be left out for the task regression", "names", advice))
-    if task == "binary" and isinstance(label_names, list | tuple) and len(label_names) > 2:
-        must = "must hold two names for the task binary"
-        faults.append(Fault(("data", "label_names"), must, f"{len(label_names)} names"))
-    return faults
 
 
 def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
@@ -131,7 +118,9 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
         config = validate(Config, raw)
     except SectionError as error:
         # pydantic leaves the rules across sections out once any section is wrong.
-        crossing = _cross_faults(_at(raw, "gate", "metric"), _at(raw, "model", "task"), _at(raw, "data", "label_names"))
+        crossing = disagreements(
+            label_names=_at(raw, "data", "label_names"), task=_at(raw, "model", "task"), gate=raw.get("gate")
+        )
         found = [*error.faults, *crossing]
         faults += [fault for fault in found if not _covered(fault.path, document.unreadable)]
     if faults:

@@ -42,7 +42,7 @@ gate:
   metric: accuracy
   max_drop: 0.03               # or max_drop_percent
   min_value: 0.9               # max_value for rmse and mae
-  confidence: 0.95
+  confidence: 0.95             # a list of such rules: all must hold, variants are shown and chosen by the first
   slices:
     - {by: [writer], max_drop: 0.1, min_examples: 30}
     - {where: {label: 1}}      # no thresholds: reported, not judged
