@@ -200,7 +200,7 @@ def Quantize(  # noqa: N802
         "inputs": [asdict(tensor) for tensor in predictor.inputs],
         "outputs": [asdict(tensor) for tensor in predictor.outputs],
         "max_abs_error": quantize.max_abs_error(keras_model, content, data.validation, _EQUIVALENCE_EXAMPLES),
-        "validation": evaluate(predictor.predict, data.validation, metric, task),
+        "validation": evaluate(predictor.answers, data.validation, metric, data.task),
     }
     model_artifact.save_tflite(content, compressed, [*model_artifact.step_reports(model), report])
     compressed.set_string_custom_property(model_artifact.VARIANT_PROPERTY, variant)

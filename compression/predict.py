@@ -9,6 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from compression.errors import CompressionError
+from compression.outputs import keys
 
 SIGNATURE = "serving_default"
 
@@ -71,7 +72,7 @@ class TFLitePredictor:
     Attributes:
         input_names: Names of the features that the model takes.
         inputs: The inputs, in the model's order.
-        outputs: The outputs, in the model's order; predictions are the first.
+        outputs: The outputs, in the model's order.
     """
 
     def __init__(self, model: bytes | Path, num_threads: int = 1) -> None:
@@ -83,13 +84,26 @@ class TFLitePredictor:
         except (ValueError, RuntimeError) as error:
             raise CompressionError(f"the model must be a TFLite file that LiteRT can load, got: {error}") from error
         self._input_indices = {name: detail["index"] for name, detail in inputs.items()}
-        self._output_index = next(iter(outputs.values()))["index"]
+        self._output_indices = [detail["index"] for detail in outputs.values()]
         self.inputs = tuple(_tensor_info(name, detail) for name, detail in inputs.items())
         self.outputs = tuple(_tensor_info(name, detail) for name, detail in outputs.items())
         self.input_names = tuple(info.name for info in self.inputs)
 
     def predict(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Predictions for one batch, float32 `[batch, ...]`.
+        """Predictions of a model with one output for one batch, float32 `[batch, ...]`; see `answers`.
+
+        Raises:
+            CompressionError: As `answers`; also when the model has several outputs.
+        """
+        answers = self.answers(features)
+        if len(answers) != 1:
+            raise CompressionError(
+                f"a model must have one output to be asked with `predict`, got {', '.join(answers)}; use `answers`"
+            )
+        return next(iter(answers.values()))
+
+    def answers(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Predictions for one batch by output, float32 `[batch, ...]`; the only output stands under the empty text.
 
         Args:
             features: Arrays `[batch, ...]` by name; others than the model's inputs are ignored.
@@ -109,7 +123,11 @@ class TFLitePredictor:
         for name, array in arrays.items():
             self._interpreter.set_tensor(self._input_indices[name], array)
         self._interpreter.invoke()
-        return _as_float(self._interpreter.get_tensor(self._output_index), self.outputs[0])
+        made = [
+            _as_float(self._interpreter.get_tensor(index), info)
+            for index, info in zip(self._output_indices, self.outputs, strict=True)
+        ]
+        return dict(zip(keys([info.name for info in self.outputs]), made, strict=True))
 
     def _checked(self, info: TensorInfo, features: Mapping[str, np.ndarray]) -> np.ndarray:
         if info.name not in features:

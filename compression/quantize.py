@@ -13,6 +13,7 @@ import tf_keras as keras
 from compression import keras_models
 from compression.data import Features, Split
 from compression.errors import CompressionError
+from compression.model_outputs import ask
 from compression.predict import TFLitePredictor
 from compression.qat import is_quantization_aware
 from compression.settings import QuantizeSettings
@@ -80,7 +81,7 @@ def max_abs_error(model: keras.Model, tflite: bytes, split: Split, count: int) -
         split: Examples to compare on.
         count: How many of them, from the first.
     """
-    return _compare(model, tflite, split, count)[0]
+    return float(np.max([error for error, _ in _compare(model, tflite, split, count)]))
 
 
 def _save_inference(model: keras.Model, directory: Path) -> None:
@@ -133,10 +134,10 @@ _MODES: dict[str, Callable[[tf.lite.TFLiteConverter], None]] = {
 def _representative(
     model: keras.Model, settings: QuantizeSettings, calibration: Split
 ) -> Callable[[], Iterator[Features]]:
-    features, label = calibration.take_arrays(settings.calibration_examples)
+    features, _ = calibration.take_arrays(settings.calibration_examples)
 
     def examples() -> Iterator[Features]:
-        for index in range(len(label)):
+        for index in range(min(settings.calibration_examples, calibration.size)):
             yield {name: features[name][index : index + 1] for name in model.input_names}
 
     return examples
@@ -170,19 +171,21 @@ def _check_integer_io(tflite: bytes) -> None:
 def _check_outputs(model: keras.Model, tflite: bytes, mode: str, split: Split) -> None:
     if mode not in FLOAT_TOLERANCES:
         return
-    error, largest = _compare(model, tflite, split, _CHECKED_EXAMPLES)
-    allowed = FLOAT_TOLERANCES[mode] * max(1.0, largest)
-    if not error <= allowed:  # also when it is NaN
-        raise CompressionError(
-            f"a {mode} file must compute what its Keras model computes, got a largest output difference of {error:g} "
-            f"(allowed {allowed:g}); the model may hold weights that {mode} cannot hold: choose another mode"
-        )
+    for error, largest in _compare(model, tflite, split, _CHECKED_EXAMPLES):
+        allowed = FLOAT_TOLERANCES[mode] * max(1.0, largest)
+        if not error <= allowed:  # also when it is NaN
+            raise CompressionError(
+                f"a {mode} file must compute what its Keras model computes, got a largest output difference of "
+                f"{error:g} (allowed {allowed:g}); the model may hold weights that {mode} cannot hold: choose another "
+                "mode"
+            )
 
 
-def _compare(model: keras.Model, tflite: bytes, split: Split, count: int) -> tuple[float, float]:
-    """Largest absolute difference, and the largest absolute Keras output."""
+def _compare(model: keras.Model, tflite: bytes, split: Split, count: int) -> list[tuple[float, float]]:
+    """Largest absolute difference, and the largest absolute Keras output, of each output."""
     features, _ = split.take_arrays(count)
-    inputs = [features[name] for name in model.input_names]
-    expected = np.asarray(model(inputs[0] if len(inputs) == 1 else inputs, training=False), np.float32)
-    got = TFLitePredictor(tflite).predict(features)
-    return float(np.max(np.abs(got - expected))), float(np.max(np.abs(expected)))
+    expected, got = ask(model, features), TFLitePredictor(tflite).answers(features)
+    return [
+        (float(np.max(np.abs(got[name] - np.asarray(values)))), float(np.max(np.abs(values))))
+        for name, values in expected.items()
+    ]
