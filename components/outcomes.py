@@ -65,8 +65,8 @@ class Outcome:
 
     @property
     def conversion(self) -> Mapping[str, Any]:
-        """The report of the last step, `quantize`."""
-        return self.reports[-1] if self.reports else {}
+        """What the steps report of the finished file."""
+        return model_artifact.conversion(self.reports)
 
     @property
     def overall(self) -> SliceResult | None:

@@ -13,6 +13,7 @@ from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 from components import model_artifact, model_module
 from components.transformed_data import training_data
 from compression import audit, quantize
+from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
 from compression.data import Task, TrainingData
 from compression.determinism import seed_everything
@@ -25,6 +26,7 @@ from compression.settings import (
     ClusterSettings,
     DistillSettings,
     FinetuneSettings,
+    PruneChannelsSettings,
     PruneSettings,
     QatSettings,
     QuantizeSettings,
@@ -82,6 +84,33 @@ def Prune(  # noqa: N802
     targets = plan_sparsity(step.model, chosen)
     pruned = prune(step.model, step.data, chosen, teacher=step.teacher)
     step.save(pruned, compressed, {"step": "prune", "sparsity": targets})
+
+
+@component
+def PruneChannels(  # noqa: N802
+    model: InputArtifact[Model],
+    teacher: InputArtifact[Model],
+    examples: InputArtifact[Examples],
+    transform_graph: InputArtifact[TransformGraph],
+    compressed: OutputArtifact[Model],
+    settings: Parameter[str],
+    label: Parameter[str],
+    task: Parameter[str],
+    seed: Parameter[int],
+    code_sha256: Parameter[str] = "",
+) -> None:
+    """Structured pruning; `settings` is a `PruneChannelsSettings` as JSON. Keeps what the steps before have made."""
+    del code_sha256
+    chosen = PruneChannelsSettings.model_validate_json(settings)
+    step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
+    groups = plan_channels(step.model, chosen)
+    smaller = prune_channels(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher)
+    report = {
+        "step": "prune_channels",
+        "groups": [asdict(group) for group in groups],
+        "parameters": smaller.count_params(),
+    }
+    step.save(smaller, compressed, report)
 
 
 @component

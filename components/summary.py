@@ -92,7 +92,7 @@ def _n_examples(examples: Examples | None) -> dict[str, int] | None:
 def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Outcome], metric: str) -> dict[str, Any]:
     """The baseline's value comes from any gate: all of them read the same answers of it."""
     model, edge = fan_in.single(input_dict, "baseline"), fan_in.single(input_dict, "edge_baseline")
-    audit = model_artifact.step_reports(model)[-1]["audit"] if model else {}
+    audit = model_artifact.conversion(model_artifact.step_reports(model))["audit"] if model else {}
     report = edge_check.read_report(edge) if edge else None
     values = [outcome.overall.metrics[metric]["baseline"] for outcome in found if outcome.overall]
     return {

@@ -95,6 +95,7 @@ def _audit(outcome: Outcome) -> Mapping[str, Any]:
         "left_float": [layer for report in outcome.reports for layer in report.get("left_float", [])],
         "max_abs_error": _finite(conversion["max_abs_error"]),
         "validation": _finite(conversion["validation"]),
+        "raw_inputs": conversion.get("raw_inputs"),
     }
 
 

@@ -4,11 +4,12 @@ from tensorflow import keras
 
 from components import model_module
 from components.errors import InputError
+from compression.channels.prune_channels import remove_channels
 from compression.cluster import plan_clusters
 from compression.errors import CompressionError
 from compression.prune import plan_sparsity
 from compression.qat import plan_layers
-from compression.settings import ClusterSettings, DistillSettings, PruneSettings, QatSettings
+from compression.settings import ClusterSettings, DistillSettings, PruneChannelsSettings, PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Plan, describe
@@ -35,6 +36,8 @@ def check_model(config: Config, plan: Plan) -> None:
                 networks[step.id] = module.student(hparams, task=config.model.task, features=set(model.input_names))
             elif isinstance(step.settings, PruneSettings):
                 plan_sparsity(networks[step.id], step.settings)
+            elif isinstance(step.settings, PruneChannelsSettings):
+                networks[step.id] = remove_channels(networks[step.id], step.settings)
             elif isinstance(step.settings, ClusterSettings):
                 plan_clusters(networks[step.id], step.settings)
             elif isinstance(step.settings, QatSettings):

@@ -5,6 +5,7 @@ from compression.settings.distill import DistillSettings
 from compression.settings.finetune import FinetuneSettings
 from compression.settings.frozen import Settings
 from compression.settings.prune import PruneSettings
+from compression.settings.prune_channels import PruneChannelsSettings
 from compression.settings.qat import QatSettings
 from compression.settings.quantize import QuantizeSettings
 from compression.settings.train import TrainSettings
@@ -13,6 +14,7 @@ __all__ = [
     "ClusterSettings",
     "DistillSettings",
     "FinetuneSettings",
+    "PruneChannelsSettings",
     "PruneSettings",
     "QatSettings",
     "QuantizeSettings",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compression.settings import QuantizeSettings, Settings
+from compression.settings import PruneSettings, QuantizeSettings, Settings
 from compression.settings.quantize import INT8_MODES
 from pipeline.config.faults import Fault, KeyPath, SectionError, nearest, show
 from pipeline.config.names import MAX_NAME, VARIANT_NAME, WORDS, matches
@@ -115,6 +115,7 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
             allowed = STEPS[str(kind)].after
             must = f"must stand after {' or '.join(allowed)}, or first" if allowed else "must be the first step"
             faults.append(Fault(here, must, f"{kind} after {wrong[-1]}"))
+    faults += _pattern_faults(name, [step for _, step in read if step is not None])
     if "quantize" not in kinds:
         faults.append(
             Fault((name,), "must end in quantize", f"{kinds[-1]} as the last step", "add quantize: {mode: int8}")
@@ -124,6 +125,18 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
         must = f"must be one of {', '.join(sorted(INT8_MODES))} after qat, which trains for 8 bits"
         faults.append(Fault((name, len(read) - 1, "quantize", "mode"), must, show(last.settings.mode)))
     return faults
+
+
+def _pattern_faults(name: str, steps: list[Step]) -> list[Fault]:
+    """Blocks and m:n patterns lie along the input channels: when some of those leave, they are patterns no more."""
+    patterned = False
+    for position, step in enumerate(steps):
+        if isinstance(step.settings, PruneSettings):
+            patterned = step.settings.m_by_n is not None or step.settings.block_size is not None
+        if patterned and step.kind == "prune_channels":
+            must = "must stand before a prune step with m_by_n or block_size, whose pattern it would break"
+            return [Fault((name, position), must, "prune_channels after prune")]
+    return []
 
 
 def _repeated(variants: Mapping[str, tuple[Step, ...]]) -> list[Fault]:

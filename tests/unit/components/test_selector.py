@@ -11,7 +11,7 @@ from components.selector import choose
 
 
 def outcome(name, gzip, size=0, validation=0.9, ms=1.0, drop=0.0, state="passed", blessed=True, edge_passed=True):
-    report = {"audit": {"size_bytes": size, "gzip_bytes": gzip}, "validation": validation}
+    report = {"step": "quantize", "audit": {"size_bytes": size, "gzip_bytes": gzip}, "validation": validation}
     metrics = {"accuracy": {"candidate": 0.9, "baseline": 0.9 + drop, "drop": drop, "drop_ci": [0.0, 0.1]}}
     check = Check("", "accuracy", "max_drop", state, 0.1, drop, 0.0, 0.1, None, "accuracy drops")
     verdict = Verdict(state, 0.95, (SliceResult("", {}, 100, state, metrics),), (check,), {})

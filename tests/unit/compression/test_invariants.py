@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from compression import keras_models, settings
 from compression.audit import audit
+from compression.channels.prune_channels import prune_channels
 from compression.cluster import cluster
 from compression.data import TrainingData
 from compression.distill import distill
@@ -23,6 +24,7 @@ from compression.settings import (
     ClusterSettings,
     DistillSettings,
     FinetuneSettings,
+    PruneChannelsSettings,
     PruneSettings,
     QatSettings,
     QuantizeSettings,
@@ -63,6 +65,11 @@ def _prune(model: keras.Model, data: TrainingData) -> keras.Model:
     )
 
 
+def _prune_channels(model: keras.Model, data: TrainingData) -> keras.Model:
+    settings = PruneChannelsSettings(ratio=0.25, epochs=4, batch_size=32, learning_rate=5e-3)
+    return prune_channels(model, data, settings)
+
+
 def _cluster(model: keras.Model, data: TrainingData) -> keras.Model:
     return cluster(model, data, ClusterSettings(clusters=CLUSTERS, epochs=2, batch_size=32))
 
@@ -86,6 +93,7 @@ ZEROS, SHARED, BOTH = Keep(zeros=True), Keep(sharing="tensor"), Keep(zeros=True,
 METHODS = {
     "distill": Method(DistillSettings, _distill, drop=0.1),
     "prune": Method(PruneSettings, _prune, drop=0.1, sparse=True),
+    "prune_channels": Method(PruneChannelsSettings, _prune_channels, drop=0.05),
     "cluster": Method(ClusterSettings, _cluster, drop=0.05, clusters=CLUSTERS),
     "prune, cluster": Method(ClusterSettings, _after(_prune, _cluster), drop=0.1, sparse=True, clusters=CLUSTERS),
     "qat": Method(QatSettings, _qat, drop=0.03, prefix="quant_"),

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from compression.settings import ClusterSettings, DistillSettings, PruneSettings, QatSettings, QuantizeSettings
+from compression.settings import (
+    ClusterSettings,
+    DistillSettings,
+    PruneChannelsSettings,
+    PruneSettings,
+    QatSettings,
+    QuantizeSettings,
+)
 from pipeline.config import SplitRange, Step, load
 from pipeline.config.variants import settings_class
 from pipeline.steps import STEPS
@@ -40,6 +47,7 @@ def test_every_step_kind_has_settings():
     assert {kind: settings_class(kind) for kind in STEPS} == {
         "distill": DistillSettings,
         "prune": PruneSettings,
+        "prune_channels": PruneChannelsSettings,
         "cluster": ClusterSettings,
         "qat": QatSettings,
         "quantize": QuantizeSettings,

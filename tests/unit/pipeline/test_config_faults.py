@@ -7,14 +7,14 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, edge, select, runtime"
+TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, runtime"
 DATA = "must be one of format, path, label, arrays, splits, schema, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
 WORDS = "lower-case letters and digits, with single underscores between, starting with a letter"
 TRAIN = "train: {epochs: 20, batch_size: 64}"
 NPZ = "format: npz\narrays: "
-STEPS = "must be one of distill, prune, cluster, qat, quantize"
+STEPS = "must be one of distill, prune, prune_channels, cluster, qat, quantize"
 SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
 EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
 MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8"
@@ -182,10 +182,20 @@ CASES = [
         "variants.int8[1]: must hold every kind of step once; got qat again"
     ]),
     (INT8, "int8: [qat, prune: {sparsity: 0.5}, quantize: {mode: int8}]", [
-        "variants.int8[1]: must stand after distill, or first; got prune after qat"
+        "variants.int8[1]: must stand after distill or prune_channels, or first; got prune after qat"
     ]),
     (INT8, "int8: [cluster, distill, quantize: {mode: int8}]", [
         "variants.int8[1]: must be the first step; got distill after cluster"
+    ]),
+    (INT8, "int8: [prune: {m_by_n: [2, 4]}, prune_channels: {ratio: 0.5}, quantize: {mode: int8}]", [
+        "variants.int8[1]: must stand before a prune step with m_by_n or block_size, whose pattern it would break; "
+        "got prune_channels after prune"
+    ]),
+    (INT8, "int8: [prune_channels: {ratio: 1.0}, quantize: {mode: int8}]", [
+        "variants.int8[0].prune_channels.ratio: must be less than 1; got 1.0"
+    ]),
+    (INT8, "int8: [prune_channels: {ratio: 0.5, layers: {conv: -1.0}}, quantize: {mode: int8}]", [
+        "variants.int8[0].prune_channels.layers.conv: must be at least 0; got -1.0"
     ]),
     (INT8, "int8: [prune: {epochs: 2}, quantize: {mode: int8}]", [
         "variants.int8[0].prune: either sparsity or m_by_n must be given; got neither; write for example sparsity: 0.8"
@@ -280,6 +290,15 @@ CASES = [
     ("max_drop: 0.03", "min_value: 0.9\nslices: [{by: [a], max_drop: 0.1}]", [
         "^ gate: must hold max_drop or max_drop_percent; got neither"
     ]),
+    # export
+    *(
+        ("select: smallest", f"select: smallest\nexport: {given}", [f"+1 export{fault}" for fault in found])
+        for given, *found in [
+            ("raw", ': must be a mapping; got "raw"'),
+            ("{inputs: row}", '.inputs: must be one of transformed, raw; got "row"; did you mean raw?'),
+            ("{input: raw}", ".input: must be one of inputs; got the unknown key input; did you mean inputs?"),
+        ]
+    ),
     # edge
     *(
         ("select: smallest", f"select: smallest\nedge: {given}", [f"+1 edge{fault}" for fault in found])
