@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from compression.outputs import SOLE
+from compression.outputs import SOLE, packed
 
 
 def to_text(values: Mapping[str, str]) -> str:
@@ -12,7 +12,8 @@ def to_text(values: Mapping[str, str]) -> str:
     >>> to_text({"": "multiclass"}), to_text({"parity": "odd", "digit": "label"})
     ('multiclass', '{"digit": "label", "parity": "odd"}')
     """
-    return values[SOLE] if SOLE in values else json.dumps(dict(values), sort_keys=True)
+    given = packed(values)
+    return given if isinstance(given, str) else json.dumps(given, sort_keys=True)
 
 
 def from_text(text: str) -> dict[str, str]:

@@ -22,6 +22,15 @@ def by_output(value: T | Mapping[str, T]) -> dict[str, T]:
     return dict(value) if isinstance(value, Mapping) else {SOLE: value}
 
 
+def packed(values: Mapping[str, T]) -> T | dict[str, T]:
+    """The inverse of `by_output`.
+
+    >>> packed({"": "binary"}), packed({"digit": "multiclass", "parity": "binary"})
+    ('binary', {'digit': 'multiclass', 'parity': 'binary'})
+    """
+    return values[SOLE] if SOLE in values else dict(values)
+
+
 def keys(names: Sequence[str]) -> list[str]:
     """Where outputs of these names are looked up.
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from components.evaluate.spec import GateSpec, Rule, SliceRule
+from compression.outputs import packed
 from pipeline.config import Config
 from pipeline.config.gate import Thresholds
 from pipeline.plan import Plan, describe
@@ -16,13 +17,11 @@ def gate_spec(config: Config) -> GateSpec:
         return (Rule(metric=metric, **given),) if given else ()
 
     return GateSpec(
-        task=config.model.task,
+        task=packed(config.tasks),
         label=config.data.label,
-        rules=tuple(made for rule in config.gate.rules for made in rules(rule.metric, rule)),
+        rules=tuple(made for rule in config.gate.rules for made in rules(rule.name, rule)),
         slices=tuple(
-            SliceRule(
-                features=part.by, values=part.where, rules=rules(rule.metric, part), min_examples=part.min_examples
-            )
+            SliceRule(features=part.by, values=part.where, rules=rules(rule.name, part), min_examples=part.min_examples)
             for rule in config.gate.rules
             for part in rule.slices
         ),

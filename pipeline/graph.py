@@ -27,6 +27,7 @@ from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
 from components.selector import Selector
 from components.summary import Summary
+from components.targets import to_text
 from compression.edge.host import host_key
 from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
@@ -142,8 +143,8 @@ class _Graph:
                     "module": config.model.module,
                     "hparams": config.model.hparams,
                     "train": config.train.model_dump(mode="json"),
-                    "task": config.model.task,
-                    "label": config.data.label,
+                    "task": to_text(config.tasks),
+                    "label": to_text(config.data.labels),
                     "seed": config.seed,
                     "code_sha256": code_sha256("components.train", config.model.module),
                 },
@@ -237,8 +238,8 @@ class _Graph:
             model=model,
             **self._transformed,
             settings=settings,
-            label=self._config.data.label,
-            task=self._config.model.task,
+            label=to_text(self._config.data.labels),
+            task=to_text(self._config.tasks),
             seed=self._config.seed,
             code_sha256=code_sha256(module, *(more[key] for key in ("module",) if key in more)),
             **more,

@@ -4,6 +4,7 @@ from tensorflow import keras
 
 from components import model_module
 from components.errors import InputError
+from components.targets import to_text
 from compression.channels.prune_channels import remove_channels
 from compression.cluster import plan_clusters
 from compression.errors import CompressionError
@@ -23,7 +24,7 @@ def check_model(config: Config, plan: Plan) -> None:
     """
     try:
         module = model_module.load(config.model.module)
-        model = module.build(config.model.hparams, task=config.model.task)
+        model = module.build(config.model.hparams, task=to_text(config.tasks))
     except (InputError, CompressionError) as error:
         raise UserError(f"{config.where('model', 'module')}: {error}") from error
     faults = []
@@ -33,7 +34,7 @@ def check_model(config: Config, plan: Plan) -> None:
         try:
             if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
                 hparams = {**config.model.hparams, **step.settings.hparams}
-                networks[step.id] = module.student(hparams, task=config.model.task, features=set(model.input_names))
+                networks[step.id] = module.student(hparams, task=to_text(config.tasks), features=set(model.input_names))
             elif isinstance(step.settings, PruneSettings):
                 plan_sparsity(networks[step.id], step.settings)
             elif isinstance(step.settings, PruneChannelsSettings):

@@ -7,6 +7,7 @@ from tfx.types import BaseChannel
 
 from components.export_raw import ExportRaw
 from components.raw_transform import RawTransform
+from components.targets import to_text
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 
@@ -24,7 +25,7 @@ def raw_transform(config: Config, examples: BaseChannel, transform_graph: BaseCh
         transform_graph=transform_graph,
         module=config.model.module,
         hparams=json.dumps(config.model.hparams),
-        task=config.model.task,
+        task=to_text(config.tasks),
         code_sha256=code_sha256("components.raw_transform", config.model.module),
     )
 

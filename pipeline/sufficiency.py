@@ -116,7 +116,8 @@ def eval_examples(config: Config, enough: int) -> int:
     """
     part = config.data.splits.ranges()["eval"]
     if config.data.format == "npz":
-        array = (config.data.arrays or {})[config.data.label].replace("{split}", part.source or "")
+        label = next(iter(config.data.labels.values()))
+        array = (config.data.arrays or {})[label].replace("{split}", part.source or "")
         counted = count_rows(Path(config.data.path), array)
     else:
         files = data_files(config.data.format, Path(config.data.path), part.source or "")

@@ -16,7 +16,7 @@ from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show_path
 from pipeline.config.gate import Gate, read_gate
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
-from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection
+from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError
@@ -57,6 +57,12 @@ class Config(Settings):
         text = json.dumps(self.canonical(exclude={"runtime"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The task by output; see `compression.outputs`."""
+        task = self.model.task
+        return dict(task) if isinstance(task, dict) else dict.fromkeys(self.data.labels, task)
+
     def canonical(self, exclude: set[str] | None = None) -> dict[str, Any]:
         """The configuration as JSON values under the keys of the file, defaults written out."""
         return self.model_dump(mode="json", by_alias=True, exclude=exclude)
@@ -88,7 +94,10 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        faults = disagreements(label_names=self.data.label_names, task=self.model.task, gate=self.gate.plain())
+        data = self.data
+        faults = disagreements(
+            label=data.label, label_names=data.label_names, task=self.model.task, gate=self.gate.plain()
+        )
         if faults:
             raise SectionError(*faults)
         return self
@@ -120,7 +129,10 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
     except SectionError as error:
         # pydantic leaves the rules across sections out once any section is wrong.
         crossing = disagreements(
-            label_names=_at(raw, "data", "label_names"), task=_at(raw, "model", "task"), gate=raw.get("gate")
+            label=_at(raw, "data", "label"),
+            label_names=_at(raw, "data", "label_names"),
+            task=_at(raw, "model", "task"),
+            gate=raw.get("gate"),
         )
         found = [*error.faults, *crossing]
         faults += [fault for fault in found if not _covered(fault.path, document.unreadable)]

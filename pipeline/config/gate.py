@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from compression.outputs import SOLE, of_output
 from compression.settings import Settings
 from compression.settings.metrics import METRICS
 from pipeline.config.faults import Fault, KeyPath, SectionError, show
-from pipeline.config.names import FEATURE_NAME
+from pipeline.config.names import FEATURE_NAME, OUTPUT_NAME
 from pipeline.config.translate import validate
 
 MetricName = Literal["accuracy", "auc", "precision", "recall", "f1", "rmse", "mae"]
@@ -97,7 +98,10 @@ class SliceSection(Thresholds):
 class GateSection(Thresholds):
     """What a compressed model must keep on the eval split, as far as its examples can tell."""
 
-    metric: MetricName = Field(description="must be known for `model.task`")
+    output: Annotated[str, Field(pattern=OUTPUT_NAME)] | None = Field(
+        default=None, description="which of several outputs the rule is about; left out when there is one"
+    )
+    metric: MetricName = Field(description="must be known for the task of the output")
     confidence: float = Field(
         default=0.95,
         gt=0.5,
@@ -108,6 +112,11 @@ class GateSection(Thresholds):
     slices: Annotated[tuple[SliceSection, ...], Field(strict=False)] = Field(
         default=(), description="parts of the eval split that are looked at by themselves"
     )
+
+    @property
+    def name(self) -> str:
+        """The metric, of one of several outputs `output/metric`."""
+        return of_output(self.output or SOLE, self.metric)
 
     @model_validator(mode="after")
     def _consistent(self) -> "GateSection":
@@ -135,8 +144,8 @@ class Gate:
 
     @property
     def metric(self) -> str:
-        """The metric of the main rule."""
-        return self.rules[0].metric
+        """The metric of the main rule, of one of several outputs `output/metric`."""
+        return self.rules[0].name
 
     @property
     def confidence(self) -> float:
@@ -180,9 +189,10 @@ def read_gate(raw: object) -> Gate:
 
 def _repeated(rules: list[GateSection]) -> Iterator[Fault]:
     for position, rule in enumerate(rules):
-        if rule.metric in (other.metric for other in rules[:position]):
+        if rule.name in (other.name for other in rules[:position]):
             advice = "put all its thresholds and slices into one rule"
-            yield Fault((position, "metric"), "must differ from that of every other rule", show(rule.metric), advice)
+            must = f"must differ from that of every other rule{f' for {rule.output}' if rule.output else ''}"
+            yield Fault((position, "metric"), must, show(rule.metric), advice)
 
 
 def _unequal(rules: list[GateSection]) -> Iterator[Fault]:

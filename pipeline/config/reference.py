@@ -124,7 +124,10 @@ def _default(value: object) -> str:
 
 
 def _alternatives(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in entry.get("anyOf", [entry]) if part.get("type") != "null"]
+    parts = entry.get("anyOf") or entry.get("oneOf")
+    if parts is None:
+        return [] if entry.get("type") == "null" else [entry]
+    return [inner for part in parts for inner in _alternatives(part)]
 
 
 def _type(entry: dict[str, Any]) -> str:
