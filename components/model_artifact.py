@@ -57,6 +57,12 @@ def conversion(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def faults(report: Mapping[str, Any]) -> list[str]:
+    """Why a finished file must not be used, from the report of its conversion: a mismatch, and broken promises."""
+    mismatch, promises = report.get("mismatch"), report.get("promises", {})
+    return [*([mismatch] if mismatch else []), *promises.get("broken", [])]
+
+
 def _write_reports(artifact: Model, reports: list[dict[str, Any]]) -> None:
     Path(artifact.uri).mkdir(parents=True, exist_ok=True)
     (Path(artifact.uri) / STEPS_FILE).write_text(json.dumps(reports))

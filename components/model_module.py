@@ -12,8 +12,10 @@ from tensorflow import keras
 from components.errors import InputError
 from components.targets import from_text
 from compression.keras_models import check_model
+from compression.search.space import Space, make_space
 
 _REQUIRED = ("preprocessing_fn", "build_model")
+_OPTIONAL = ("build_student", "search_space")
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class ModelModule:
         preprocessing_fn: Raw features to transformed features, in TensorFlow and TensorFlow Transform.
         build_model: Hyper-parameters to an uncompiled functional `tf_keras` model.
         build_student: The same for the student of `distill`; `None` when the module has none.
+        search_space: Hyper-parameters and the values that a search may give them; `None`: there is nothing to search.
     """
 
     name: str
     preprocessing_fn: Callable[..., dict[str, Any]]
     build_model: Callable[[Mapping[str, Any]], keras.Model]
     build_student: Callable[[Mapping[str, Any]], keras.Model] | None = None
+    search_space: Callable[[], dict[str, list]] | None = None
 
     def build(self, hparams: Mapping[str, Any], *, task: str, features: Collection[str] | None = None) -> keras.Model:
         """Builds the model and checks that the pipeline can take it.
@@ -70,6 +74,27 @@ class ModelModule:
         check_model(model, task=from_text(task), feature_names=None if features is None else set(features))
         return model
 
+    def space(self, fixed: Collection[str]) -> Space:
+        """What a search may try.
+
+        Args:
+            fixed: Hyper-parameters that the configuration gives.
+
+        Raises:
+            InputError: There is no function `search_space`, or it raised.
+            CompressionError: It returned something that is no space, or nothing is left to search.
+        """
+        name = f"{self.name}.search_space"
+        if self.search_space is None:
+            raise InputError(
+                f"model module {self.name} must define search_space for a search; models/digits.py shows it"
+            )
+        try:
+            declared = self.search_space()
+        except Exception as error:  # whatever the user's code raises
+            raise InputError(f"{name} must return a dict, but raised {_cause(error)}") from error
+        return make_space(declared, fixed, name)
+
 
 def load(name: str) -> ModelModule:
     """Imports the module.
@@ -91,7 +116,8 @@ def load(name: str) -> ModelModule:
             f"model module {name} must define {' and '.join(_REQUIRED)}; it lacks {' and '.join(missing)}; "
             "models/digits.py shows both"
         )
-    return ModelModule(name, module.preprocessing_fn, module.build_model, getattr(module, "build_student", None))
+    optional = {function: getattr(module, function, None) for function in _OPTIONAL}
+    return ModelModule(name, module.preprocessing_fn, module.build_model, **optional)
 
 
 def _cause(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -20,13 +21,22 @@ from compression.training import train
 HISTORY_FILE = "history.json"
 
 
+def found_hparams(hyperparameters: dict[str, Any] | None) -> dict[str, Any]:
+    """The values in a Tuner's `best_hyperparameters`, which holds a KerasTuner configuration; empty without a Tuner."""
+    return hyperparameters["values"] if hyperparameters else {}
+
+
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains the float baseline; `fn_args.custom_config` holds module, hparams, train, task, label and seed."""
+    """Trains the float baseline; `fn_args.custom_config` holds module, hparams, train, task, label and seed.
+
+    What a Tuner found, `fn_args.hyperparameters`, is added to `hparams`.
+    """
     config = fn_args.custom_config
+    hparams = {**config["hparams"], **found_hparams(fn_args.hyperparameters)}
     seed_everything(config["seed"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
-    model = model_module.load(config["module"]).build(config["hparams"], task=config["task"], features=features)
+    model = model_module.load(config["module"]).build(hparams, task=config["task"], features=features)
     splits = [
         transformed_split(patterns, transform, label=config["label"], features=model.input_names, task=config["task"])
         for patterns in (fn_args.train_files, fn_args.eval_files)

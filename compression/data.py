@@ -1,7 +1,9 @@
 """How methods receive data: finite splits that can be read again and again, in the same order for the same seed."""
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +27,8 @@ class Split:
         elements: Makes a data set of single, undecoded elements in a fixed order.
         decode: Turns a batch of elements into `(features, label)`: a dict of tensors `[batch, ...]` and a tensor, or
             a dict of tensors by output when there are several. Decoding whole batches is what makes reading fast.
+
+    A split can be sent to another process when its two functions can.
     """
 
     size: int
@@ -35,11 +39,8 @@ class Split:
     def from_arrays(cls, features: Mapping[str, np.ndarray], label: np.ndarray | Mapping[str, np.ndarray]) -> "Split":
         """A split held in memory: arrays whose first axis counts examples; labels of several outputs by name."""
         arrays = (dict(features), dict(label) if isinstance(label, Mapping) else label)
-        return cls(
-            size=len(next(iter(by_output(label).values()))),
-            elements=lambda: tf.data.Dataset.from_tensor_slices(arrays),
-            decode=lambda batch_features, batch_label: (batch_features, batch_label),
-        )
+        size = len(next(iter(by_output(label).values())))
+        return cls(size, partial(tf.data.Dataset.from_tensor_slices, arrays), _as_they_are)
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Batches of `(features, label)`; the last one may be smaller.
@@ -92,3 +93,30 @@ class TrainingData:
     def tasks(self) -> dict[str, Task]:
         """The task of each output; see `compression.outputs`."""
         return by_output(self.task)
+
+    def content_sha256(self) -> str:
+        """Hash of the values of both splits in their order, whatever files they stand in; reads them once."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.validation):
+            digest.update(f"{split.size}\0".encode())
+            for features, label in split.batches(1024):
+                _add_tensors(digest, {**features, "": label})
+        return digest.hexdigest()
+
+    def for_features(self, names: Sequence[str]) -> "TrainingData":
+        """The same: all features are there already (`conversion.Request` asks for those that it needs)."""
+        del names
+        return self
+
+
+def _as_they_are(features: dict[str, tf.Tensor], label: LabelTensor) -> tuple[dict[str, tf.Tensor], LabelTensor]:
+    return features, label
+
+
+def _add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, tf.Tensor]) -> None:
+    # Sparse and ragged tensors are several dense ones.
+    for name, tensor in sorted(tensors.items()):
+        for part in tf.nest.flatten(tensor, expand_composites=True):
+            values = part.numpy()
+            content = repr(values.tolist()).encode() if values.dtype == object else values.tobytes()
+            digest.update(f"{name}\0{values.dtype}\0{values.shape}\0{len(content)}\0".encode() + content)

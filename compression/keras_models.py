@@ -19,14 +19,18 @@ SIGNATURE = "serving_default"
 _PROBABILITIES: dict[str, str] = {"multiclass": "softmax", "binary": "sigmoid"}
 
 
-def serving_function(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
-    """The model's inference as a function with one named argument per input, `[None, ...]` each.
+def serving_function(model: keras.Model, batch_size: int | None = None) -> tf.types.experimental.ConcreteFunction:
+    """The model's inference as a function with one named argument per input, `[batch_size, ...]` each.
 
     The result is a dict with one entry for each output, named after the layer that makes it; a quantization wrapper
     does not change the name.
+
+    Args:
+        model: Functional or Sequential.
+        batch_size: Examples in a batch; `None`: any number.
     """
     specification = {
-        name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+        name: tf.TensorSpec([batch_size, *tensor.shape[1:]], tensor.dtype, name=name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     }
     names = output_names(model)
@@ -81,6 +85,19 @@ def layer_calls(model: keras.Model) -> Counter[str]:
     """How often the model calls each of its layers; calls made by other models do not count."""
     nodes = (node for depth in model._nodes_by_depth.values() for node in depth)
     return Counter(node.layer.name for node in nodes)
+
+
+def looping_layers(model: keras.Model) -> list[str]:
+    """Names of recurrent layers that are computed in a loop: not unrolled, those inside other layers included.
+
+    TFLite can store a loop only for a batch of fixed size.
+    """
+    holders = (layer for layer in model.layers if any(_is_loop(part) for part in (layer, *layer.submodules)))
+    return [layer.name for layer in holders]
+
+
+def _is_loop(layer: object) -> bool:
+    return isinstance(layer, keras.layers.RNN) and not layer.unroll
 
 
 def nested_models(model: keras.Model) -> list[str]:

@@ -1,6 +1,6 @@
 """Inference with a TFLite model on LiteRT, whole batches at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ def dequantize_array(values: np.ndarray, scale: float, zero_point: int) -> np.nd
 class TFLitePredictor:
     """Runs a TFLite model by feature names, floats in and floats out whatever the model's own types are.
 
-    XNNPACK is on, as on a device. Not safe for use by several threads at once.
+    XNNPACK is on, as on a device. Not safe for use by several threads at once. A file for batches of one example is
+    asked example by example, its variables (the state of a fused LSTM) reset before each.
 
     Attributes:
         input_names: Names of the features that the model takes.
@@ -116,10 +117,18 @@ class TFLitePredictor:
         if len(sizes) != 1:
             found = ", ".join(f"{name}: {len(array)}" for name, array in arrays.items())
             raise CompressionError(f"all features of a batch must have as many examples, got {found}; align the arrays")
+        size = sizes.pop()
+        if not any(info.shape[:1] == (1,) for info in self.inputs):
+            return self._answer(arrays, size)
+        parts = [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(size)]
+        return one_after_another([self._answer(part, 1) for part in parts])
+
+    def _answer(self, arrays: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
         try:
-            self._resize(sizes.pop())
+            self._resize(size)
         except RuntimeError as error:
             raise CompressionError(f"LiteRT must have a kernel for every operator, but it says: {error}") from error
+        self._interpreter.reset_all_variables()
         for name, array in arrays.items():
             self._interpreter.set_tensor(self._input_indices[name], array)
         self._interpreter.invoke()
@@ -128,6 +137,10 @@ class TFLitePredictor:
             for index, info in zip(self._output_indices, self.outputs, strict=True)
         ]
         return dict(zip(keys([info.name for info in self.outputs]), made, strict=True))
+
+    def table(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Predictions of all outputs side by side, float32 `[batch, columns]`; see `answers`."""
+        return side_by_side(self.answers(features))
 
     def _checked(self, info: TensorInfo, features: Mapping[str, np.ndarray]) -> np.ndarray:
         if info.name not in features:
@@ -160,6 +173,16 @@ class TFLitePredictor:
         inputs = {_plain_name(detail["name"]): detail for detail in self._interpreter.get_input_details()}
         outputs = {_plain_name(detail["name"]): detail for detail in self._interpreter.get_output_details()}
         return inputs, outputs
+
+
+def one_after_another(batches: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Predictions of several batches by output as those of one; there must be a batch."""
+    return {output: np.concatenate([answers[output] for answers in batches]) for output in batches[0]}
+
+
+def side_by_side(answers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Predictions `[batch, ...]` of several outputs as columns `[batch, columns]`, in their order."""
+    return np.concatenate([made.reshape(len(made), -1) for made in answers.values()], axis=1)
 
 
 def _plain_name(tensor_name: str) -> str:

@@ -102,7 +102,7 @@ def finetune(
         taught_data = replace(data, train=taught(data.train, teacher), validation=taught(data.validation, teacher))
         objectives = {output: _Objective.of_teacher(task, settings) for output, task in data.tasks.items()}
     _check_labels(model, data)
-    with _batch_norm_frozen(model, settings.batch_norm == "freeze"):
+    with batch_norm_frozen(model, frozen=settings.batch_norm == "freeze"):
         return _fit(model, taught_data, settings, callbacks, on_epoch, objectives=objectives, structure=structure)
 
 
@@ -237,7 +237,7 @@ def _distinct_labels(split: Split) -> list[tuple[str, float]]:
 
 
 @contextmanager
-def _batch_norm_frozen(model: keras.Model, frozen: bool) -> Iterator[None]:
+def batch_norm_frozen(model: keras.Model, *, frozen: bool) -> Iterator[None]:
     """Makes batch normalization run in inference mode; everything is put back so that later steps decide themselves."""
     holders = [layer for layer in model.layers if frozen and _is_trainable_batch_norm(layer)]
     # tfmot's wrapper lists the scales of the layer inside as its own: the flag alone does not reach that list.

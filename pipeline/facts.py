@@ -40,4 +40,9 @@ def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
         "metric": config.gate.metric,
         "level": gate_spec(config).level,
         "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
+        "nodes": {
+            variant.name: {"quantize": variant.quantize_id, "gate": variant.gate_id, "edge": variant.edge_id}
+            for variant in plan.variants
+        },
+        **({"search": True} if config.model.search else {}),
     }

@@ -37,6 +37,7 @@ from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
 from pipeline.plan import Plan, VariantPlan, make_plan
 from pipeline.raw_nodes import export_raw, raw_transform
+from pipeline.search import make_search, recipe
 from pipeline.steps import STEPS
 
 BEAM_ARGS = [
@@ -73,7 +74,7 @@ def build(
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,
-        components=_Graph(config, spec, registry).nodes,
+        components=_Graph(config, spec, registry, trials_uri=f"{pipeline_root}/search/trials").nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
 
@@ -81,11 +82,14 @@ def build(
 class _Graph:
     """Wires the nodes; every method adds some and returns what later ones read."""
 
-    def __init__(self, config: Config, spec: IngestSpec, registry: str) -> None:
+    def __init__(self, config: Config, spec: IngestSpec, registry: str, *, trials_uri: str) -> None:
         self.nodes: list[BaseNode] = []
         self._config = config
         plan = make_plan(config)
         self._data(spec)
+        self._search = make_search(config, self._transformed, trials_uri)
+        if self._search:
+            self._add(self._search, "search")
         self._train()
         self._baseline_parts()
         self._variants = self._compress(plan)
@@ -131,7 +135,7 @@ class _Graph:
         return self._add(infer, "schema").outputs["schema"]
 
     def _train(self) -> None:
-        config = self._config
+        module = self._config.model.module
         self._trainer = self._add(
             Trainer(
                 run_fn="components.train.run_fn",
@@ -139,15 +143,8 @@ class _Graph:
                 train_args=trainer_pb2.TrainArgs(splits=["train"]),
                 # TFX's "eval" arguments are what is looked at while training: the eval split stays with the gate.
                 eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
-                custom_config={
-                    "module": config.model.module,
-                    "hparams": config.model.hparams,
-                    "train": config.train.model_dump(mode="json"),
-                    "task": to_text(config.tasks),
-                    "label": to_text(config.data.labels),
-                    "seed": config.seed,
-                    "code_sha256": code_sha256("components.train", config.model.module),
-                },
+                hyperparameters=self._search.outputs["best_hyperparameters"] if self._search else None,
+                custom_config={**recipe(self._config), "code_sha256": code_sha256("components.train", module)},
             ),
             "trainer",
         )
@@ -264,6 +261,8 @@ class _Graph:
         )
         pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
         inputs = {"examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
+        if self._search:
+            inputs["search"] = self._search.outputs["tuner_results"]
         summary = Summary(
             self._variants,
             {**inputs, "selected": selected, "pushed": pushed},

@@ -10,6 +10,8 @@ from compression.cluster import plan_clusters
 from compression.errors import CompressionError
 from compression.prune import plan_sparsity
 from compression.qat import plan_layers
+from compression.search.space import Point
+from compression.search.space import describe as describe_point
 from compression.settings import ClusterSettings, DistillSettings, PruneChannelsSettings, PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -19,21 +21,40 @@ from pipeline.plan import Plan, describe
 def check_model(config: Config, plan: Plan) -> None:
     """Imports the model module, builds the model and asks every training step whether it can take its layers.
 
+    With a search, the models at the extremes of its space are asked, one hyper-parameter at a time.
+
     Raises:
-        UserError: With the first fault of the module, or all faults of the steps.
+        UserError: With the first fault of the module or its search space, or all faults of the steps.
     """
+    key, with_point = ("model", "module"), ""
+    faults: list[str] = []
     try:
         module = model_module.load(config.model.module)
-        model = module.build(config.model.hparams, task=to_text(config.tasks))
+        points: list[Point] = [{}]
+        if config.model.search is not None:
+            key = ("model", "search")
+            points = module.space(fixed=config.model.hparams).extremes()
+        for point in points:
+            with_point = f"with {describe_point(point)}: " if point else ""
+            model = module.build({**config.model.hparams, **point}, task=to_text(config.tasks))
+            faults += _step_faults(config, plan, module, model, point)
     except (InputError, CompressionError) as error:
-        raise UserError(f"{config.where('model', 'module')}: {error}") from error
+        raise UserError(f"{config.where(*key)}: {with_point}{error}") from error
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def _step_faults(
+    config: Config, plan: Plan, module: model_module.ModelModule, model: keras.Model, point: Point
+) -> list[str]:
+    with_point = f"with {describe_point(point)}: " if point else ""
     faults = []
     networks: dict[str | None, keras.Model] = {None: model}
     for step in plan.steps:
         networks[step.id] = networks[step.parent]
         try:
             if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
-                hparams = {**config.model.hparams, **step.settings.hparams}
+                hparams = {**config.model.hparams, **point, **step.settings.hparams}
                 networks[step.id] = module.student(hparams, task=to_text(config.tasks), features=set(model.input_names))
             elif isinstance(step.settings, PruneSettings):
                 plan_sparsity(networks[step.id], step.settings)
@@ -44,6 +65,5 @@ def check_model(config: Config, plan: Plan) -> None:
             elif isinstance(step.settings, QatSettings):
                 plan_layers(networks[step.id], step.settings)
         except (CompressionError, InputError) as error:
-            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {error}")
-    if faults:
-        raise UserError("\n".join(faults))
+            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {with_point}{error}")
+    return faults

@@ -61,11 +61,8 @@ def _shared_nodes(plan: Plan, states: dict[str, NodeResult]) -> list[str]:
 
 
 def _add_stage(variant: dict[str, Any], shared: list[str], own: list[str], states: dict[str, NodeResult]) -> None:
-    """Where a variant ended and why, when it did not pass."""
+    """Where a variant ended and why, when a node of it failed; the summary node knows the rest."""
     if variant["status"] != "failed":
-        *_, gate, edge = own
-        held = variant["status"] == "passed" or all(rule["passed"] for rule in variant["gates"])
-        variant["stage"] = None if variant["status"] == "passed" else edge if held else gate
         return
     variant["status"] = "not_run"
     ended = next((states[node] for node in (*shared, *own) if node in states and not states[node].succeeded), None)

@@ -106,7 +106,11 @@ def _module_faults(config: Config) -> list[Fault]:
     if None in defined:
         return []  # `from x import *`: only the import can tell
     missing = [function for function in REQUIRED_FUNCTIONS if function not in defined]
-    return [Fault(here, f"must define the function {function}", f"{path} without it") for function in missing]
+    faults = [Fault(here, f"must define the function {function}", f"{path} without it") for function in missing]
+    if config.model.search is not None and "search_space" not in defined:
+        must = "must come with the function search_space in the model module"
+        faults.append(Fault(("model", "search"), must, f"{path} without it"))
+    return faults
 
 
 def _top_level_names(tree: ast.Module) -> set[str | None]:

@@ -22,6 +22,7 @@ from tfx.types.standard_artifacts import Examples, InferenceResult, Model, Trans
 
 from components.errors import InputError
 from components.evaluate import files, models
+from compression.predict import side_by_side
 from compression.statistics.weights import mix, unique_ids
 
 ANSWERS_FILE = "answers.json"
@@ -101,9 +102,9 @@ class _AnswerFile(beam.DoFn):
         writer = _ChunkWriter(f"{self._folder}/{name}")
         widths: dict[str, int] = {}
         for batch in self._reader.batches(path):
-            tables = {key: made.reshape(len(batch), -1) for key, made in self._model.answers(batch.columns).items()}
-            widths = {key: table.shape[1] for key, table in tables.items()}
-            writer.add(np.concatenate(list(tables.values()), axis=1), digests(batch.columns))
+            answers = self._model.answers(batch.columns)
+            widths = {output: made[0].size for output, made in answers.items()}
+            writer.add(side_by_side(answers), digests(batch.columns))
         yield AnsweredFile(name, files.sha256(path), writer.close(), name, widths)
 
 

@@ -12,7 +12,7 @@ from tfx.utils import path_utils
 
 from components import model_artifact
 from compression.outputs import keys
-from compression.predict import TFLitePredictor
+from compression.predict import TFLitePredictor, one_after_another
 
 _SIGNATURE = "serving_default"
 
@@ -58,7 +58,7 @@ def _in_parts(predictor: TFLitePredictor, features: Mapping[str, np.ndarray]) ->
         predictor.answers({name: column[start : start + _PART_ROWS] for name, column in columns.items()})
         for start in range(0, size, _PART_ROWS)
     ]
-    return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return parts[0] if len(parts) == 1 else one_after_another(parts)
 
 
 def _saved_model(folder: Path) -> Predictor:

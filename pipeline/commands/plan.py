@@ -26,17 +26,19 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     """Prints the tree."""
     config = load_config(args)
     plan = make_plan(config)
-    console.show(mermaid(plan) if args.format == "mermaid" else _tree(config, plan))
+    console.show(mermaid(config, plan) if args.format == "mermaid" else _tree(config, plan))
     console.result(graph(config, plan))
     return 0
 
 
 def graph(config: Config, plan: Plan) -> dict[str, Any]:
-    """Nodes and edges as JSON values; the Trainer is the root."""
-    nodes: list[dict[str, Any]] = [
-        {"id": "trainer", "kind": "train", "label": "train", "variants": list(config.variants)}
-    ]
+    """Nodes and edges as JSON values; the Trainer is the root, or the search before it."""
+    everyone = list(config.variants)
+    nodes: list[dict[str, Any]] = [{"id": "trainer", "kind": "train", "label": "train", "variants": everyone}]
     edges: list[dict[str, str]] = []
+    if config.model.search is not None:
+        nodes.insert(0, {"id": "search", "kind": "search", "label": "search", "variants": everyone})
+        edges.append({"from": "search", "to": "trainer"})
     for node in plan.steps:
         users = list(node.variants)
         nodes.append({"id": node.id, "kind": node.kind, "label": describe(node), "variants": users})
@@ -53,9 +55,10 @@ def graph(config: Config, plan: Plan) -> dict[str, Any]:
     return {"name": config.name, "select": config.select, "nodes": nodes, "edges": edges}
 
 
-def mermaid(plan: Plan) -> str:
+def mermaid(config: Config, plan: Plan) -> str:
     """The tree as a mermaid flowchart."""
     lines = ["flowchart LR", '  trainer["train"]']
+    lines += ['  search["search"] --> trainer'] if config.model.search else []
     lines += [f'  {node.parent or "trainer"} --> {node.id}["{describe(node)}"]' for node in plan.steps]
     for variant in plan.variants:
         lines.append(f'  {variant.parent or "trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
@@ -70,7 +73,9 @@ def _tree(config: Config, plan: Plan) -> "Tree":
     from rich.markup import escape
     from rich.tree import Tree
 
-    root = Tree(f"[bold]train[/]  {escape(config.model.module)}, at most {config.train.epochs} epochs")
+    search = config.model.search
+    before = f", after a {search.algorithm} search of at most {search.trials} trials" if search else ""
+    root = Tree(f"[bold]train[/]  {escape(config.model.module)}, at most {config.train.epochs} epochs{before}")
     branches: dict[str | None, Tree] = {None: root}
     for node in plan.steps:
         note = f"  [dim]shared by {len(node.variants)} variants[/]" if len(node.variants) > 1 else ""

@@ -27,6 +27,7 @@ model:
   module: models.shapes        # models/shapes.py with preprocessing_fn and build_model
   task: multiclass
   hparams: {filters: [8, 16], dropout: 0.2}
+  search: {trials: 20, max_size_bytes: 30000}   # for what search_space lists and hparams leaves open
 train:
   epochs: 20
   batch_size: 64
@@ -68,6 +69,7 @@ _SECTIONS = {
     "data": "DataSection",
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
+    "model.search": "SearchSettings",
     "train": "TrainSettings",
     "gate": "GateSection",
     "gate.slices[]": "SliceSection",

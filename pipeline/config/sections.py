@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from compression.outputs import by_output
-from compression.settings import Settings
+from compression.settings import SearchSettings, Settings
 from pipeline.config.faults import Fault, SectionError, nearest, show
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, MODULE_NAME, SOURCE_NAME, matches
 from pipeline.config.per_output import PerOutput
@@ -222,6 +222,10 @@ class ModelSection(Settings):
     )
     hparams: dict[str, HParam] = Field(
         default={}, description="free scalars and lists, handed to `build_model` as they are"
+    )
+    search: SearchSettings | None = Field(
+        default=None,
+        description="search for the hyper-parameters that the module's `search_space` lists and `hparams` leaves open",
     )
 
 

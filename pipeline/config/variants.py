@@ -32,10 +32,17 @@ class Step:
 
     def identity(self) -> tuple[str, object]:
         """Kind and the settings that are not defaults: a key that comes with a new version changes nothing."""
-        return self.kind, self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        settings = self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # The first pattern that matches counts, so the order of a mapping is part of what a step does.
+        return self.kind, {
+            key: list(value.items()) if isinstance(value, dict) else value for key, value in settings.items()
+        }
 
 
 Variants = dict[str, tuple[Step, ...]]
+
+BASELINE = "baseline"
+"""The float model's own nodes bear this name."""
 
 
 @functools.cache
@@ -64,6 +71,8 @@ def read_variants(raw: object) -> Variants:
         if not matches(VARIANT_NAME, name) or len(name) > MAX_NAME:
             must = f"must have a name of {WORDS[VARIANT_NAME]}, at most {MAX_NAME} characters"
             faults.append(Fault((name,), must, show(name)))
+        if name == BASELINE:
+            faults.append(Fault((name,), f"must not be named {BASELINE}, as the float model is", show(name)))
         if not isinstance(items, list | tuple) or not items:
             advice = "start every step with a dash" if isinstance(items, dict) else None
             faults.append(Fault((name,), "must be a list of steps that ends in quantize", show(items), advice))
@@ -121,9 +130,20 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
             Fault((name,), "must end in quantize", f"{kinds[-1]} as the last step", "add quantize: {mode: int8}")
         )
     last = read[-1][1]
-    if "qat" in kinds and last and isinstance(last.settings, QuantizeSettings) and last.settings.mode not in INT8_MODES:
+    if "qat" in kinds and last and isinstance(last.settings, QuantizeSettings):
+        faults += [fault.under((name, len(read) - 1, "quantize")) for fault in _qat_faults(last.settings)]
+    return faults
+
+
+def _qat_faults(settings: QuantizeSettings) -> list[Fault]:
+    """What `quantize` cannot do after quantization-aware training."""
+    faults = []
+    if settings.mode not in INT8_MODES:
         must = f"must be one of {', '.join(sorted(INT8_MODES))} after qat, which trains for 8 bits"
-        faults.append(Fault((name, len(read) - 1, "quantize", "mode"), must, show(last.settings.mode)))
+        faults.append(Fault(("mode",), must, show(settings.mode)))
+    for key in settings.changed("layers", "max_validation_drop"):
+        must = "must be left out after qat, which trains every layer for the range it has"
+        faults.append(Fault((key,), must, show(getattr(settings, key)), "name layers in the skip of qat instead"))
     return faults
 
 

@@ -1,209 +1,122 @@
-"""Models with several outputs: what digit it is, and whether the digit is odd, from the same image."""
+"""When a file computes what its model computes: sound conversions pass, broken ones do not."""
+
+import copy
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras as keras
 
-from compression import keras_models
-from compression.audit import audit
-from compression.cluster import cluster
-from compression.data import Split, TrainingData
-from compression.determinism import seed_everything
-from compression.distill import distill
-from compression.distillation import taught
-from compression.errors import CompressionError
-from compression.evaluate import evaluate
-from compression.model_outputs import output_names
-from compression.predict import TFLitePredictor
-from compression.prune import prune
-from compression.qat import quantization_aware
-from compression.quantize import convert, max_abs_error
-from compression.settings import (
-    ClusterSettings,
-    DistillSettings,
-    FinetuneSettings,
-    PruneSettings,
-    QatSettings,
-    QuantizeSettings,
-    TrainSettings,
-)
-from compression.training import finetune, train
+from compression.data import Split
+from compression.errors import CompressionError, OutputMismatch
+from compression.quantization.converter import convert_whole
+from compression.quantization.edge_quantizer import EdgeRequantizer, activation_ranges
+from compression.quantization.layer_operators import layer_operators
+from compression.quantization.outputs import compare, judge
+from compression.quantize import convert
+from compression.settings import QuantizeSettings
 
-layers = keras.layers
-TASKS = {"digit": "multiclass", "parity": "binary"}
-METRICS = ("digit/accuracy", "parity/accuracy", "parity/auc")
+INT8 = QuantizeSettings(mode="int8", calibration_examples=100)
+RANDOM = np.random.default_rng(1)
+SCORES = RANDOM.normal(size=(100, 4))
+PROBABILITIES = np.eye(5)[RANDOM.integers(5, size=100)] * 0.9 + 0.02
 
 
-def two_heads() -> keras.Model:
-    image = keras.Input((8, 8, 1), name="image")
-    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="conv")(image)
-    x = layers.Dense(32, activation="relu", name="hidden")(layers.Flatten(name="flat")(layers.MaxPooling2D()(x)))
-    digit = layers.Dense(10, activation="softmax", name="digit")(x)
-    return keras.Model(image, [digit, layers.Dense(1, activation="sigmoid", name="parity")(x)])
+def test_the_error_is_worked_by_hand():
+    # Outputs -1 and 1 in turn: their variance is 1. An error of 0.25 everywhere, and 9 in one of twenty.
+    expected = np.tile([[-1.0], [1.0]], (10, 1))
+    got = expected + 0.25
+    got[3] += 9.0
+    found = judge(expected, got, "int8")
+    assert (found.measure, found.examples) == ("root mean square error", 20)
+    assert found.error == pytest.approx(0.25)  # the outlier, one of twenty, is left out
+    assert found.allowed == pytest.approx(0.1**0.5, rel=2e-2)  # 19 examples are not quite balanced
+    assert found.fits
+    got[7] += 9.0  # two of twenty are no outliers
+    assert not judge(expected, got, "int8").fits
 
 
-def split_of(images, begin, end):
-    digits = images[1][begin:end]
-    # In another order than the model's outputs, which must not matter.
-    return Split.from_arrays({"image": images[0][begin:end]}, {"parity": digits % 2, "digit": digits})
+def test_float_modes_are_held_to_their_largest_error():
+    expected = np.array([[0.5, 100.0]])
+    assert judge(expected, expected + 0.009, "float32").fits  # 1e-4 of 100
+    assert not judge(expected, expected + 0.011, "float32").fits
+    assert judge(expected, expected + 3.0, "float16").fits  # 2**-5 of 100 is 3.125
+    assert not judge(expected, expected + 3.2, "float16").fits
+
+
+@pytest.mark.parametrize("mode", ["float32", "float16", "dynamic", "int8", "int16x8", "int4"])
+def test_a_single_answer_that_is_no_number_is_a_mismatch(mode):
+    got = SCORES.copy()
+    got[17, 2] = np.nan
+    assert not judge(SCORES, got, mode).fits
+    assert judge(SCORES, SCORES, mode).fits
+
+
+@pytest.mark.parametrize("expected", [SCORES, 1e-3 * SCORES + 7.0, PROBABILITIES], ids=["scores", "offset", "softmax"])
+@pytest.mark.parametrize("mode", ["dynamic", "int8", "int8_io", "int16x8", "int4"])
+def test_broken_answers_are_seen_at_every_scale(mode, expected):
+    spread = expected.std(axis=0)
+    assert judge(expected, expected + 0.1 * spread * RANDOM.normal(size=expected.shape), mode).fits
+    if spread.max() < np.abs(expected).max() / 256:
+        return  # 8 bits cannot tell these outputs apart at all: see below
+    constant = np.broadcast_to(expected.mean(axis=0), expected.shape)
+    shuffled = RANDOM.permutation(expected)
+    saturated = np.clip(expected, None, expected.min() + 0.1 * np.ptp(expected))
+    for broken in (constant, shuffled, saturated, -expected, 0 * expected):
+        assert not judge(expected, broken, mode).fits
+
+
+def test_an_error_below_one_8_bit_step_is_no_mismatch():
+    # What an untrained classifier answers: 0.1 everywhere, within less than a step of a softmax in 8 bits.
+    expected = 0.1 + 1e-3 * RANDOM.normal(size=(100, 10))
+    assert judge(expected, np.round(expected * 256) / 256, "int8").fits
+    assert not judge(expected, expected + 1.5 / 256, "int8").fits
+
+
+def _dark(images, share: float) -> Split:
+    return Split.from_arrays({"image": share * images[0][:100]}, images[1][:100])
 
 
 @pytest.fixture(scope="module")
-def pair(images):
-    return TrainingData(split_of(images, 0, 600), split_of(images, 600, 900), TASKS, seed=1)
+def machine(trained, data) -> EdgeRequantizer:
+    """Makes files of the trained model in milliseconds."""
+    return _machine(trained, data.train)
 
 
-@pytest.fixture(scope="module")
-def heads(pair):
-    """Both heads trained; tests that change the model take a copy."""
-    seed_everything(1)
-    model = two_heads()
-    train(model, pair, TrainSettings(epochs=6, batch_size=32, learning_rate=5e-3))
-    return model
+def _machine(model: keras.Model, calibration: Split) -> EdgeRequantizer:
+    content = convert_whole(model, QuantizeSettings(mode="float32"), calibration)
+    return EdgeRequantizer(content, layer_operators(content, [layer.name for layer in model.layers]), INT8, calibration)
 
 
-@pytest.fixture(scope="module")
-def float_file(heads, pair):
-    return convert(heads, QuantizeSettings(mode="float32"), pair.train)
+def test_sound_conversions_are_far_below_the_limit(machine, trained, data):
+    everywhere = {operator.output: "int4" for operator in machine._operators}
+    for mode, precisions, share in (("int8", {}, 0.1), ("int4", everywhere, 0.25)):
+        found = compare(trained, machine(precisions), mode, data.validation)
+        assert 0 < found.error < share * found.allowed
 
 
-def scores(content, split):
-    return {metric: evaluate(TFLitePredictor(content).answers, split, metric, TASKS) for metric in METRICS}
+@pytest.mark.parametrize("share", [0.25, 0.1, 0.01])
+def test_ranges_of_darker_examples_are_a_mismatch(share, machine, trained, images, data):
+    machine = copy.copy(machine)
+    machine._ranges = activation_ranges(machine.content, INT8, _dark(images, share))
+    assert not compare(trained, machine({}), "int8", data.validation).fits
 
 
-def test_every_output_learns_its_own_label_and_is_reported_by_name(pair):
-    seed_everything(1)
-    model = two_heads()
-    history = train(model, pair, TrainSettings(epochs=2, batch_size=32, learning_rate=5e-3))
-    assert {name.removeprefix("val_") for name in history} == {
-        "loss", "digit_loss", "parity_loss", "digit_accuracy", "parity_accuracy",
-    }  # fmt: skip
-    np.testing.assert_allclose(history["val_loss"], np.add(history["val_digit_loss"], history["val_parity_loss"]), 1e-5)
-    assert history["val_digit_accuracy"][-1] > 0.5
-    assert history["val_parity_accuracy"][-1] > 0.7
+@pytest.mark.parametrize("layer", ["conv", "digit"])
+def test_a_zeroed_kernel_is_a_mismatch(layer, trained, copy_of, data):
+    damaged = copy_of(trained)
+    weights = damaged.get_layer(layer).get_weights()
+    damaged.get_layer(layer).set_weights([0 * weights[0], *weights[1:]])
+    assert not compare(trained, _machine(damaged, data.train)({}), "int8", data.validation).fits
 
 
-def test_the_signature_and_the_file_answer_by_the_outputs_names(heads, float_file, pair, tmp_path):
-    keras_models.save(heads, tmp_path / "model")
-    features, _ = pair.validation.take_arrays(20)
-    serve = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
-    expected = dict(zip(("digit", "parity"), heads(features["image"], training=False), strict=True))
-    served = serve(image=tf.constant(features["image"]))
-    answers = TFLitePredictor(float_file).answers(features)
-    assert set(served) == set(answers) == {"digit", "parity"}
-    for name, values in expected.items():
-        np.testing.assert_allclose(served[name], values, atol=1e-5)
-        np.testing.assert_allclose(answers[name], values, atol=1e-5)
+def test_the_conversion_raises_with_the_file_at_hand(trained, images):
+    class Calibration(Split):
+        def take_arrays(self, count):
+            features, label = super().take_arrays(count)
+            return ({"image": 0.1 * features["image"]} if count == INT8.calibration_examples else features), label
 
-
-def test_a_predictor_of_several_outputs_is_not_asked_for_one(float_file, pair):
-    predictor = TFLitePredictor(float_file)
-    with pytest.raises(CompressionError, match=r"to be asked with `predict`, got digit, parity; use `answers`"):
-        predictor.predict(pair.train.take_arrays(1)[0])
-
-
-def test_metrics_are_those_of_the_named_output(heads, pair):
-    def predict(features):
-        return dict(zip(("digit", "parity"), (values.numpy() for values in heads(features["image"])), strict=True))
-
-    features, labels = pair.validation.take_arrays(300)
-    right = (predict(features)["parity"][:, 0] > 0.5) == labels["parity"]
-    assert evaluate(predict, pair.validation, "parity/accuracy", TASKS) == pytest.approx(right.mean())
-    with pytest.raises(CompressionError, match=r"must be digit/accuracy, parity/accuracy, got 'accuracy'"):
-        evaluate(predict, pair.validation, "accuracy", TASKS)
-    with pytest.raises(CompressionError, match=r"task multiclass knows the metrics accuracy, got 'auc'"):
-        evaluate(predict, pair.validation, "digit/auc", TASKS)
-
-
-METHODS = {
-    "prune": lambda model, data: cluster(
-        prune(model, data, PruneSettings(sparsity=0.5, epochs=2, batch_size=16)), data, ClusterSettings(epochs=0)
-    ),
-    "qat": lambda model, data: quantization_aware(model, data, QatSettings(epochs=1)),
-    "distill": lambda model, data: distill(
-        model, data, DistillSettings(student="same", epochs=4, batch_size=16, learning_rate=5e-3), teacher=model
-    ),
-}
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_takes_both_outputs(method, heads, float_file, pair, tmp_path):
-    changed = METHODS[method](keras_models.copy(heads), pair)
-    assert output_names(changed) == ["digit", "parity"]
-    keras_models.save(changed, tmp_path / "model")
-    loaded = keras_models.load(tmp_path / "model")
-    keras_models.check_model(loaded, task=TASKS)
-    content = convert(loaded, QuantizeSettings(mode="int8", calibration_examples=100), pair.train)
-    before, after = scores(float_file, pair.validation), scores(content, pair.validation)
-    # A short fine-tuning moves some of 300 images; heads that got each other's labels would lose half of them.
-    assert all(after[metric] > before[metric] - 0.1 for metric in METRICS), (before, after)
-    if method == "prune":
-        assert audit(content).sparsity > 0.45
-
-
-def test_a_teacher_teaches_every_output(heads, pair):
-    features, labels = taught(pair.validation, heads).take_arrays(50)
-    digit, parity = heads(features["image"], training=False)
-    np.testing.assert_allclose(labels["digit"][:, 1:], digit, atol=1e-6)
-    np.testing.assert_allclose(labels["parity"][:, 1:], parity, atol=1e-6)
-    np.testing.assert_array_equal(labels["parity"][:, 0], labels["digit"][:, 0] % 2)
-    # alpha 1 hides the labels: the parity head, made random, has only the teacher to learn from.
-    student = keras_models.copy(heads)
-    kernel, bias = student.get_layer("parity").get_weights()
-    student.get_layer("parity").set_weights([np.zeros_like(kernel), np.zeros_like(bias)])
-    settings = FinetuneSettings(epochs=3, batch_size=32, learning_rate=5e-3, teacher="baseline", alpha=1.0)
-    finetune(student, pair, settings, teacher=heads)
-    _, learned = student(features["image"], training=False)
-    assert np.mean((learned.numpy() > 0.5) == (parity.numpy() > 0.5)) > 0.8
-
-
-def test_a_student_must_answer_as_its_teacher(heads, pair):
-    image = keras.Input((8, 8, 1), name="image")
-    flat = layers.Flatten()(image)
-    student = keras.Model(image, [layers.Dense(10, name="digit")(flat), layers.Dense(2, name="parity")(flat)])
-    with pytest.raises(
-        CompressionError, match=r"teacher's shape digit: \(10,\), parity: \(1,\), got .* parity: \(2,\)"
-    ):
-        finetune(student, pair, FinetuneSettings(teacher="baseline"), teacher=heads)
-
-
-def test_labels_are_checked_for_every_output(pair):
-    labels = {"digit": np.arange(10), "parity": np.arange(10) % 3}
-    split = Split.from_arrays({"image": np.zeros((10, 8, 8, 1), np.float32)}, labels)
-    with pytest.raises(CompressionError, match=r"of task binary .* got 2 in split train for output parity"):
-        train(two_heads(), TrainingData(split, pair.validation, TASKS, seed=1), TrainSettings(epochs=1))
-
-
-def test_a_file_that_differs_in_one_output_alone_is_found(heads, float_file, pair):
-    other = keras_models.copy(heads)
-    kernel, bias = other.get_layer("parity").get_weights()
-    other.get_layer("parity").set_weights([kernel, bias + 1])
-    assert max_abs_error(heads, float_file, pair.validation, 20) < 1e-5
-    assert max_abs_error(other, float_file, pair.validation, 20) > 0.05
-
-
-@pytest.mark.parametrize(
-    ("tasks", "message"),
-    [
-        ("multiclass", r"exactly one output, got 2 \(digit, parity\); .* a mapping with these names"),
-        (
-            {"digit": "multiclass", "odd": "binary"},
-            r"the outputs digit, odd, which data.label names, got digit, parity",
-        ),
-        ({"digit": "multiclass"}, r"the outputs digit, which data.label names, got digit, parity"),
-        ({"digit": "binary", "parity": "binary"}, r"shape \(None, 1\), got \(None, 10\) from layer 'digit'"),
-        ({"digit": "multiclass", "parity": "multiclass"}, r"with C >= 2 classes, got \(None, 1\) from layer 'parity'"),
-    ],
-)
-def test_outputs_that_do_not_fit_their_tasks(tasks, message):
-    keras_models.check_model(two_heads(), task=TASKS)
-    with pytest.raises(CompressionError, match=message):
-        keras_models.check_model(two_heads(), task=tasks)
-
-
-def test_the_activation_of_every_output_is_checked():
-    image = keras.Input((4,), name="x")
-    outputs = [layers.Dense(3, activation="softmax", name="digit")(image), layers.Dense(1, name="parity")(image)]
-    with pytest.raises(CompressionError, match=r"must end in sigmoid, got linear in layer 'parity'"):
-        keras_models.check_model(keras.Model(image, outputs), task=TASKS)
+    split = Calibration.from_arrays({"image": images[0][:200]}, images[1][:200])
+    with pytest.raises(OutputMismatch, match="int8 file must compute what its Keras model computes") as raised:
+        convert(trained, INT8, split)
+    assert isinstance(raised.value, CompressionError)
+    assert raised.value.content[4:8] == b"TFL3"

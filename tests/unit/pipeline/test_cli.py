@@ -166,6 +166,21 @@ def test_plan_as_mermaid(call):
     assert '  prune-# --> qat-#["qat"]\n' in out
 
 
+def test_plan_with_a_search(call, tmp_path):
+    path = tmp_path / "search.yaml"
+    path.write_text(
+        Path(DIGITS).read_text().replace("  hparams: {filters: 16}\n", "  search: {algorithm: grid, trials: 3}\n")
+    )
+    _, out, _ = call("plan", str(path))
+    assert out.splitlines()[0].endswith("at most 30 epochs, after a grid search of at most 3 trials")
+    _, out, _ = call("plan", str(path), "--format", "mermaid")
+    assert '  search["search"] --> trainer\n' in out
+    _, out, _ = call("plan", str(path), "--json")
+    graph = json.loads(out)
+    assert graph["nodes"][0]["id"] == "search"
+    assert {"from": "search", "to": "trainer"} in graph["edges"]
+
+
 def test_plan_as_json(call):
     _, out, _ = call("plan", DIGITS, "--json")
     graph = json.loads(out)

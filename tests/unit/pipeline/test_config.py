@@ -94,7 +94,7 @@ def test_lines_are_kept_for_later_messages(configs):
 @pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "configs").glob("*.yaml")))
 def test_every_configuration_of_the_project_loads(name):
     config = load(REPOSITORY / "configs" / name)
-    assert len(config.variants) >= 5
+    assert config.variants
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])

@@ -37,6 +37,7 @@ def test_configurations_fulfil_it(validator, path):
         ("label: label", "labels: label"),
         ("splits: {train: 6, validation: 1, eval: 3}", "splits: {train: 6, validation: 1}"),
         ("int8: [quantize: {mode: int8}]", "int8: [quantize: {mode: int9}]"),
+        ("int8: [quantize: {mode: int8}]", "int8: [quantize: {mode: int8, layers: {conv: int7}}]"),
         ("int8: [quantize: {mode: int8}]", "int8: [quantize]"),
         ("int8: [quantize: {mode: int8}]", "int8: [squeeze: {}]"),
         ("int8: [quantize: {mode: int8}]", "Int8: [quantize: {mode: int8}]"),

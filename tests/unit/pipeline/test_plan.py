@@ -64,6 +64,12 @@ def test_ids_stay_the_same_between_versions(plan_of):
     assert [node.id for node in plan_of(a=[PRUNE, "qat", INT8]).steps] == ["prune-a30379cf", "qat-1d82b25d"]
 
 
+def test_the_order_of_patterns_makes_another_step(plan_of):
+    first = "prune_channels: {ratio: 0.1, layers: {a_*: 0.5, a_1: 0.2}}"
+    second = "prune_channels: {ratio: 0.1, layers: {a_1: 0.2, a_*: 0.5}}"
+    assert len({node.id for node in plan_of(a=[first, INT8], b=[second, INT8]).steps}) == 2
+
+
 def test_parents_come_first(plan_of):
     plan = plan_of(a=[PRUNE, "qat", INT8], b=["qat", INT8], c=[PRUNE, INT8])
     seen = {None}

@@ -39,6 +39,17 @@ def test_all_is_well_and_nothing_is_imported(project):
     assert "own" not in sys.modules
 
 
+def test_a_search_needs_a_space(project):
+    text = project.base.replace("  hparams: {filters: 16}\n", "  search: {trials: 3}\n")
+    line = text.splitlines().index("  search: {trials: 3}") + 1
+    module = project.folder / "own" / "model.py"
+    assert faults(project, text) == [
+        f"{line}: model.search: must come with the function search_space in the model module; got {module} without it"
+    ]
+    module.write_text(MODULE + "\n\ndef search_space(): ...\n")
+    check(project.load(text))
+
+
 def test_no_folder(project):
     text = project.base.replace("data/digits", "data/none")
     assert faults(project, text) == ["5: data.path: must be an existing folder; got data/none, which does not exist"]
