@@ -13,6 +13,7 @@ from compression.errors import CompressionError
 from compression.model_outputs import ask, output_layers, output_names
 from compression.outputs import SOLE, by_output, keys
 from compression.qat_scheme import CUSTOM_OBJECTS
+from compression.saved_model_layer import SavedModelLayer
 
 SIGNATURE = "serving_default"
 
@@ -105,8 +106,18 @@ def nested_models(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
 
 
+def is_opaque(model: keras.Model) -> bool:
+    """Whether the model is the signature of a SavedModel, in which no step sees layers."""
+    return any(isinstance(layer, SavedModelLayer) for layer in model.layers)
+
+
 def refuse_nested(model: keras.Model, step: str) -> None:
-    """Raises a CompressionError that names the nested models when there are any."""
+    """Raises a CompressionError that names the models inside, Keras's own or a SavedModel, when there are any."""
+    if is_opaque(model):
+        raise CompressionError(
+            f"{step} needs a model of Keras layers, got a SavedModel without them, which quantize alone can take; save "
+            f"the model as .keras or .h5 with tf_keras, or leave the {step} step out"
+        )
     nested = nested_models(model)
     if nested:
         raise CompressionError(
@@ -127,15 +138,25 @@ def check_model(model: object, *, task: Task | Mapping[str, Task], feature_names
     Raises:
         CompressionError: What must hold, what was given, what to do.
     """
-    _check_kind(model)
+    check_structure(model)
     assert isinstance(model, keras.Model)
-    _check_layers(model)
     if feature_names is not None:
         _check_inputs(model, feature_names)
     tasks: dict[str, Task] = by_output(task)
     _check_output_names(model, tasks)
     for position, output in enumerate(keys(output_names(model))):
         _check_output(model, position, tasks[output])
+
+
+def check_structure(model: object) -> None:
+    """Checks that a model is a Functional or Sequential tf_keras model of Keras's own layers.
+
+    Raises:
+        CompressionError: What must hold, what was given, what to do.
+    """
+    _check_kind(model)
+    assert isinstance(model, keras.Model)
+    _check_layers(model)
 
 
 def _check_kind(model: object) -> None:
@@ -170,6 +191,8 @@ def _check_layers(model: keras.Model) -> None:
                     f"{layer.name!r}; build it with the functional API"
                 )
             _check_layers(layer)
+        elif isinstance(layer, SavedModelLayer):
+            continue
         elif type(layer).__module__.split(".")[0] not in ("tf_keras", "tensorflow_model_optimization"):
             raise CompressionError(
                 f"every layer must be one of Keras's own, got {type(layer).__name__} as layer {layer.name!r}; write "
@@ -214,7 +237,8 @@ def _check_output(model: keras.Model, position: int, task: Task) -> None:
     if wanted is not None and wanted not in output_activation(model, position):
         raise CompressionError(
             f"task {task} needs probabilities, so the last layer must end in {wanted}, got "
-            f"{output_activation(model, position) or 'none'} in layer {name!r}; set activation={wanted!r}"
+            f"{output_activation(model, position) or 'none'} in layer {name!r}; set activation={wanted!r}, or "
+            f"add keras.layers.Activation({wanted!r})"
         )
 
 

@@ -16,6 +16,7 @@ from compression.data import Features, Split
 from compression.errors import CompressionError
 from compression.flatbuffer import read_graphs
 from compression.predict import TFLitePredictor
+from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
 from compression.settings.quantize import CALIBRATED_MODES
 
@@ -34,7 +35,8 @@ def convert_whole(
     """Converts to TFLite with a `serving_default` signature whose inputs bear the model's input names.
 
     A model with recurrent layers that are not unrolled becomes a file for batches of one example; its fused LSTMs keep
-    their state from call to call until it is reset.
+    their state from call to call until it is reset. Where TFLite would need a loop, calibrated modes write all
+    recurrent layers out instead.
 
     Args:
         model: The model; quantization-aware ones bring their own ranges.
@@ -47,7 +49,7 @@ def convert_whole(
         CompressionError: The converter refuses an operator, or cannot quantize what is inside a loop.
     """
     if settings.mode in CALIBRATED_MODES:
-        _refuse_loops(model, settings.mode)
+        model = _without_loops(model, settings.mode)
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
         converter = _converter(model, Path(folder) / "model")
         _MODES[settings.mode](converter)
@@ -77,7 +79,7 @@ class Int8Requantizer:
     def __init__(
         self, model: keras.Model, settings: QuantizeSettings, calibration: Split, *, keep_sharing: bool = False
     ) -> None:
-        _refuse_loops(model, settings.mode)
+        model = _without_loops(model, settings.mode)
         self._io = tf.int8 if settings.mode == "int8_io" else tf.float32
         with _conversion_lock, tempfile.TemporaryDirectory() as folder:
             self._converter = _converter(model, Path(folder) / "model")
@@ -218,17 +220,24 @@ def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
         ) from error
 
 
-def _refuse_loops(model: keras.Model, mode: str) -> None:
-    """The converter crashes, and takes the process along, when it quantizes activations inside a loop."""
+def _without_loops(model: keras.Model, mode: str) -> keras.Model:
+    """The model as it can be calibrated: quantizing activations inside a loop crashes the converter and its process.
+
+    An LSTM that TFLite fuses is no loop; where there is one, all recurrent layers are written out step by step.
+    """
     layers = keras_models.looping_layers(model)
     if not layers:
-        return
+        return model
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
         converter = _converter(model, Path(folder) / "model")
         graphs = read_graphs(_run(converter, "float32"))
-    if any(operator.name == "WHILE" for graph in graphs for operator in graph.operators):
+    if not any(operator.name == "WHILE" for graph in graphs for operator in graph.operators):
+        return model
+    try:
+        return unrolled(model)
+    except CompressionError as error:
         raise CompressionError(
-            f"mode {mode} needs a graph without loops, got a loop for {', '.join(layers)}; build recurrent layers with "
-            "unroll=True, use an LSTM that TFLite can fuse (Keras's default activations), or choose mode dynamic or "
-            "float16"
-        )
+            f"mode {mode} needs a graph without loops, got a loop for {', '.join(layers)}, and it cannot be written "
+            f"out: {error}; or use an LSTM that TFLite can fuse (Keras's default activations, no mask), or choose mode "
+            "dynamic or float16"
+        ) from error

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, model_validator
 
-from compression.settings import Settings, TrainSettings
+from compression.settings import DistillSettings, Settings, TrainSettings
 from compression.settings.edge import EdgeSettings
 from pipeline.config.agreement import disagreements
 from pipeline.config.document import read
-from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show_path
+from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
 from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task
@@ -98,9 +98,31 @@ class Config(Settings):
         faults = disagreements(
             label=data.label, label_names=data.label_names, task=self.model.task, gate=self.gate.plain()
         )
+        if self.model.pretrained is not None:
+            faults += _trained_elsewhere_faults("train" in self.model_fields_set)
+            faults += _student_faults(self.model, self.variants)
         if faults:
             raise SectionError(*faults)
         return self
+
+
+def _trained_elsewhere_faults(trains: bool) -> list[Fault]:
+    if not trains:
+        return []
+    return [Fault(("train",), "must be left out with model.pretrained, which is not trained", "settings of a training")]
+
+
+def _student_faults(model: ModelSection, variants: Variants) -> list[Fault]:
+    """Beside a pretrained model, a student is the only network that is built."""
+    settings = [step.settings for steps in variants.values() for step in steps]
+    builds = any(isinstance(each, DistillSettings) and each.student == "build_student" for each in settings)
+    if builds and model.module is None:
+        must = "must be given, because a variant distills into its build_student"
+        return [Fault(("model", "module"), must, "nothing", "or set student: same")]
+    if model.hparams and not builds:
+        must = "must be left out with pretrained, unless a variant distills into build_student"
+        return [Fault(("model", "hparams"), must, show(model.hparams))]
+    return []
 
 
 def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
@@ -134,6 +156,8 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
             task=_at(raw, "model", "task"),
             gate=raw.get("gate"),
         )
+        if _at(raw, "model", "pretrained") is not None:
+            crossing += _trained_elsewhere_faults("train" in raw)
         found = [*error.faults, *crossing]
         faults += [fault for fault in found if not _covered(fault.path, document.unreadable)]
     if faults:

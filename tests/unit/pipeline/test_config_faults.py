@@ -377,6 +377,52 @@ def test_message(configs, old, new, expected):
     assert configs.faults(text) == placed
 
 
+@pytest.mark.parametrize(
+    ("model", "more", "expected"),
+    [
+        ("{task: multiclass}", "", "8: model: must hold module (to train a model) or pretrained; got neither"),
+        (
+            "{pretrained: m.keras, task: multiclass}",
+            "train: {epochs: 3}",
+            "9: train: must be left out with model.pretrained, which is not trained; got settings of a training",
+        ),
+        (
+            "{pretrained: m.keras, module: models.digits, task: multiclass, search: {trials: 2}}",
+            "",
+            "8: model.search: must be left out with pretrained, which builds no model; got a search",
+        ),
+        (
+            "{pretrained: m.keras, module: models.digits, task: multiclass, hparams: {filters: 8}}",
+            "",
+            "8: model.hparams: must be left out with pretrained, unless a variant distills into build_student; "
+            'got {"filters": 8}',
+        ),
+        (
+            '{pretrained: "", task: multiclass}',
+            "",
+            '8: model.pretrained: must be a path in one line, not empty; got ""',
+        ),
+    ],
+)
+def test_a_pretrained_model(configs, model, more, expected):
+    start, end = configs.base.index("model:"), configs.base.index("variants:")
+    text = f"{configs.base[:start]}model: {model}\n{more}\n{configs.base[end:]}"
+    assert configs.faults(text) == [expected]
+
+
+def test_a_student_beside_a_pretrained_model_needs_a_module(configs):
+    start, end = configs.base.index("model:"), configs.base.index("variants:")
+    student = configs.base[end:].replace("prune: {sparsity: 0.8}", "distill: {epochs: 2}")
+    text = "{}model: {{pretrained: m.keras, task: multiclass}}\n{}"
+    assert configs.faults(text.format(configs.base[:start], student)) == [
+        "8: model.module: must be given, because a variant distills into its build_student; got nothing; "
+        "or set student: same"
+    ]
+    configs.load(text.format(configs.base[:start], student.replace("epochs: 2", "student: same")))
+    text = text.replace("m.keras", "m.keras, module: models.digits, hparams: {{filters: 8}}")
+    configs.load(text.format(configs.base[:start], student))
+
+
 def test_many_faults_at_once_sorted_by_line(configs):
     text = """\
 nmae: digits
