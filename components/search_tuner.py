@@ -21,16 +21,18 @@ from tfx.components.tuner.component import TunerFnResult
 
 from components import model_module
 from components.errors import InputError
+from components.targets import from_text
 from components.transformed_data import transformed_split
 from components.trial_store import TrialStore
 from compression.data import TrainingData
 from compression.errors import CompressionError
+from compression.outputs import packed
 from compression.search.best import best
 from compression.search.proposal import POINTS_PER_TRIAL, candidates, propose
 from compression.search.space import Point, Space, describe
 from compression.search.trial import Experiment, Status, Trial, run_trial
 from compression.settings import SearchSettings, TrainSettings
-from compression.settings.metrics import METRICS
+from compression.settings.metrics import metric_row
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ def _data(fn_args: FnArgs) -> tuple[Callable[[Sequence[str]], TrainingData], set
     """Names of inputs to examples, and the names of all transformed features."""
     config = fn_args.custom_config
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    features = set(transform.transformed_feature_spec()) - {config["label"]}
+    features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
 
     @functools.cache
     def read(names: tuple[str, ...]) -> TrainingData:
@@ -70,7 +72,7 @@ def _data(fn_args: FnArgs) -> tuple[Callable[[Sequence[str]], TrainingData], set
             transformed_split(patterns, transform, label=config["label"], features=names, task=config["task"])
             for patterns in (fn_args.train_files, fn_args.eval_files)
         ]
-        return TrainingData(*splits, task=config["task"], seed=config["seed"])
+        return TrainingData(*splits, task=packed(from_text(config["task"])), seed=config["seed"])
 
     return lambda names: read(tuple(names)), features
 
@@ -99,7 +101,7 @@ class Oracle(keras_tuner.Oracle):
     """
 
     def __init__(self, space: Space, settings: SearchSettings, *, metric: str, seed: int) -> None:
-        direction = "max" if METRICS[metric].higher_is_better else "min"
+        direction = "max" if metric_row(metric).higher_is_better else "min"
         super().__init__(
             objective=keras_tuner.Objective(metric, direction),
             max_trials=POINTS_PER_TRIAL * settings.trials,

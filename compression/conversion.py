@@ -89,7 +89,7 @@ def finish(request: Request) -> Finished:
         "inputs": [asdict(tensor) for tensor in predictor.inputs],
         "outputs": [asdict(tensor) for tensor in predictor.outputs],
         "max_abs_error": quantize.max_abs_error(model, content, data.validation, _EQUIVALENCE_EXAMPLES),
-        "validation": evaluate(predictor.predict, data.validation, request.metric, data.task),
+        "validation": evaluate(predictor.answers, data.validation, request.metric, data.task),
     }
     return Finished(content, report)
 

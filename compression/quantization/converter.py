@@ -197,10 +197,10 @@ _MODES: dict[str, Callable[[tf.lite.TFLiteConverter], None]] = {
 def _representative(
     model: keras.Model, settings: QuantizeSettings, calibration: Split
 ) -> Callable[[], Iterator[Features]]:
-    features, label = calibration.take_arrays(settings.calibration_examples)
+    features, _ = calibration.take_arrays(settings.calibration_examples)
 
     def examples() -> Iterator[Features]:
-        for index in range(len(label)):
+        for index in range(min(settings.calibration_examples, calibration.size)):
             yield {name: features[name][index : index + 1] for name in model.input_names}
 
     return examples
