@@ -112,15 +112,36 @@ def test_beam_is_told_its_runner():
     assert BEAM_ARGS == ["--runner=FnApiRunner"]
 
 
-def test_graph_compiles_for_kubeflow(config, tmp_path):
+def test_a_search_hands_its_result_to_the_trainer_and_its_trials_to_the_summary():
+    config = load(ROOT / "configs" / "digits_search.yaml")
+    found = {
+        node["id"]: node for node in (plain(n.pipeline_node) for n in Compiler().compile(build_graph(config)).nodes)
+    }
+    search = found["search"]
+    assert search["inputs"] == {
+        "examples": ["transform.transformed_examples"],
+        "transform_graph": ["transform.transform_graph", "(optional)"],
+    }
+    assert found["trainer"]["inputs"]["hyperparameters"][0] == "search.best_hyperparameters"
+    assert found["summary"]["inputs"]["search"] == ["search.tuner_results", "(optional)"]
+    assert json.loads(search["parameters"]["train_args"])["splits"] == ["train"]
+    assert json.loads(search["parameters"]["eval_args"])["splits"] == ["validation"]
+    told = json.loads(search["parameters"]["custom_config"])
+    assert told["search"] == config.model.search.model_dump(mode="json")
+    assert (told["metric"], told["trials_uri"], told["code_sha256"]) == ("accuracy", "root/search/trials", "<sha256>")
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_search"])
+def test_graph_compiles_for_kubeflow(name, tmp_path):
     """The same graph, offline; what a cluster needs beyond this is not done yet."""
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
 
+    config = load(ROOT / "configs" / f"{name}.yaml")
     pipeline = build(config, spec_for(config), pipeline_root="s3://bucket/root", registry="/registry")
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True),
         output_dir=str(tmp_path),
-        output_filename="digits.yaml",
+        output_filename="graph.yaml",
     )
     runner.run(pipeline, write_out=True)
-    assert "schemaVersion: 2.1.0" in (tmp_path / "digits.yaml").read_text()
+    assert "schemaVersion: 2.1.0" in (tmp_path / "graph.yaml").read_text()
