@@ -15,6 +15,7 @@ from compression.keras_models import check_model
 from compression.search.space import Space, make_space
 
 _REQUIRED = ("preprocessing_fn", "build_model")
+_OPTIONAL = ("build_student", "search_space")
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class ModelModule:
         name: Dotted name.
         preprocessing_fn: Raw features to transformed features, in TensorFlow and TensorFlow Transform.
         build_model: Hyper-parameters to an uncompiled functional `tf_keras` model.
+        build_student: The same for the student of `distill`; `None` when the module has none.
         search_space: Hyper-parameters and the values that a search may give them; `None`: there is nothing to search.
     """
 
     name: str
     preprocessing_fn: Callable[..., dict[str, Any]]
     build_model: Callable[[Mapping[str, Any]], keras.Model]
+    build_student: Callable[[Mapping[str, Any]], keras.Model] | None = None
     search_space: Callable[[], dict[str, list]] | None = None
 
     def build(self, hparams: Mapping[str, Any], *, task: Task, features: Collection[str] | None = None) -> keras.Model:
@@ -45,10 +48,31 @@ class ModelModule:
             InputError: `build_model` raised.
             CompressionError: It returned something that is not a fitting functional `tf_keras` model.
         """
+        return self._built("build_model", hparams, task, features)
+
+    def student(
+        self, hparams: Mapping[str, Any], *, task: Task, features: Collection[str] | None = None
+    ) -> keras.Model:
+        """Builds the student as `build` builds the model.
+
+        Raises:
+            InputError: The module has no `build_student`, or it raised.
+            CompressionError: As `build`.
+        """
+        if self.build_student is None:
+            raise InputError(
+                f"model module {self.name} must define build_student(hparams) for the step distill; write it, or set "
+                "`student: same`"
+            )
+        return self._built("build_student", hparams, task, features)
+
+    def _built(
+        self, function: str, hparams: Mapping[str, Any], task: Task, features: Collection[str] | None
+    ) -> keras.Model:
         try:
-            model = self.build_model(dict(hparams))
+            model = getattr(self, function)(dict(hparams))
         except Exception as error:  # whatever the user's code raises
-            raise InputError(f"{self.name}.build_model must build a model, but raised {_cause(error)}") from error
+            raise InputError(f"{self.name}.{function} must build a model, but raised {_cause(error)}") from error
         check_model(model, task=task, feature_names=None if features is None else set(features))
         return model
 
@@ -94,10 +118,8 @@ def load(name: str) -> ModelModule:
             f"model module {name} must define {' and '.join(_REQUIRED)}; it lacks {' and '.join(missing)}; "
             "models/digits.py shows both"
         )
-    search_space = getattr(module, "search_space", None)
-    return ModelModule(
-        name, module.preprocessing_fn, module.build_model, search_space if callable(search_space) else None
-    )
+    optional = {function: getattr(module, function, None) for function in _OPTIONAL}
+    return ModelModule(name, module.preprocessing_fn, module.build_model, **optional)
 
 
 def _cause(error: Exception) -> str:

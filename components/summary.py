@@ -48,7 +48,8 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
 
     Args:
         input_dict: Artifacts by input name, as `Summary` declares them; any may be absent.
-        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}}`, and `search` when there is one.
+        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}, nodes: {variant: {quantize, gate,
+            edge}}}`, and `search` when there is one.
         run_id: Id of the run.
     """
     found = outcomes.collect(input_dict, list(facts["steps"]))
@@ -77,14 +78,24 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "champion": None,
         "search": read_trials(search) if search else None,
         "variants": [
-            summary_variant.describe(outcome, facts["steps"][outcome.name], facts["metric"], outcome.name in front)
+            summary_variant.describe(
+                outcome,
+                facts["steps"][outcome.name],
+                facts["nodes"][outcome.name],
+                facts["metric"],
+                outcome.name in front,
+            )
             for outcome in found
         ],
         "selected": selection["selected"],
         "selection_reason": selection["reason"],
         "pushed": version,
         "nodes": [],
-        "not_measured": _NOT_MEASURED | ({} if search else {"search": _no_search(facts)}),
+        "not_measured": {
+            **_NOT_MEASURED,
+            **_baseline_not_measured(input_dict),
+            **({} if search else {"search": _no_search(facts)}),
+        },
     }
 
 
@@ -98,8 +109,8 @@ def _n_examples(examples: Examples | None) -> dict[str, int] | None:
 
 def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Outcome], metric: str) -> dict[str, Any]:
     """The baseline's value comes from any gate: all of them read the same answers of it."""
-    model, edge = fan_in.single(input_dict, "baseline"), fan_in.single(input_dict, "edge_baseline")
-    audit = model_artifact.step_reports(model)[-1]["audit"] if model else {}
+    conversion, edge = _baseline_conversion(input_dict), fan_in.single(input_dict, "edge_baseline")
+    audit = conversion.get("audit", {})
     report = edge_check.read_report(edge) if edge else None
     values = [outcome.overall.metrics[metric]["baseline"] for outcome in found if outcome.overall]
     return {
@@ -107,8 +118,20 @@ def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Out
         "value": values[0] if values else None,
         "size_bytes": audit.get("size_bytes"),
         "gzip_bytes": audit.get("gzip_bytes"),
+        **summary_variant.sizes(conversion),
         "latency_ms": summary_variant.latency(report),
     }
+
+
+def _baseline_not_measured(input_dict: Mapping[str, list[Artifact]]) -> dict[str, str]:
+    missing = summary_variant.sizes_not_measured(_baseline_conversion(input_dict))
+    return {f"baseline.{name}": why for name, why in missing.items()}
+
+
+def _baseline_conversion(input_dict: Mapping[str, list[Artifact]]) -> Mapping[str, Any]:
+    """The report of the baseline's conversion; empty when there is none."""
+    model = fan_in.single(input_dict, "baseline")
+    return model_artifact.conversion(model_artifact.step_reports(model)) if model else {}
 
 
 class Summary(BaseComponent):

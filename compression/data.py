@@ -1,8 +1,9 @@
 """How methods receive data: finite splits that can be read again and again, in the same order for the same seed."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ class Split:
         elements: Makes a data set of single, undecoded elements in a fixed order.
         decode: Turns a batch of elements into `(features, label)`: a dict of tensors `[batch, ...]` and a tensor.
             Decoding whole batches is what makes reading fast.
+
+    A split can be sent to another process when its two functions can.
     """
 
     size: int
@@ -31,11 +34,7 @@ class Split:
     def from_arrays(cls, features: Mapping[str, np.ndarray], label: np.ndarray) -> "Split":
         """A split held in memory: arrays whose first axis counts examples."""
         arrays = (dict(features), label)
-        return cls(
-            size=len(label),
-            elements=lambda: tf.data.Dataset.from_tensor_slices(arrays),
-            decode=lambda batch_features, batch_label: (batch_features, batch_label),
-        )
+        return cls(len(label), partial(tf.data.Dataset.from_tensor_slices, arrays), _as_they_are)
 
     def batches(self, batch_size: int, *, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Batches of `(features, label)`; the last one may be smaller.
@@ -88,6 +87,15 @@ class TrainingData:
             for features, label in split.batches(1024):
                 _add_tensors(digest, {**features, "": label})
         return digest.hexdigest()
+
+    def for_features(self, names: Sequence[str]) -> "TrainingData":
+        """The same: all features are there already (`conversion.Request` asks for those that it needs)."""
+        del names
+        return self
+
+
+def _as_they_are(features: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    return features, label
 
 
 def _add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, tf.Tensor]) -> None:

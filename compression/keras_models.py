@@ -11,6 +11,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapp
 
 from compression.data import Task
 from compression.errors import CompressionError
+from compression.qat_scheme import CUSTOM_OBJECTS
 
 SIGNATURE = "serving_default"
 
@@ -53,13 +54,18 @@ def save(model: keras.Model, directory: str | Path) -> None:
 
 def load(directory: str | Path) -> keras.Model:
     """Reads a model that `save` wrote; it is not compiled."""
-    with tfmot.quantization.keras.quantize_scope():
+    with quantize_scope():
         return keras.models.load_model(str(directory), compile=False)
+
+
+def quantize_scope() -> keras.utils.CustomObjectScope:
+    """Inside it, quantization wrappers are known by name."""
+    return tfmot.quantization.keras.quantize_scope(CUSTOM_OBJECTS)
 
 
 def copy(model: keras.Model) -> keras.Model:
     """A model with the same layers, names and weights that shares none of them with the original."""
-    with tfmot.quantization.keras.quantize_scope():
+    with quantize_scope():
         twin = keras.models.clone_model(model)
     twin.set_weights(model.get_weights())
     return twin

@@ -1,4 +1,7 @@
-"""Quantization-aware training (Jacob et al. 2018, arXiv:1712.05877) by tfmot's default 8-bit scheme."""
+"""Quantization-aware training (Jacob et al. 2018, arXiv:1712.05877) by tfmot's 8-bit scheme.
+
+What earlier steps made survives by rewriting gradients, not by tfmot's preserving schemes: see `compression.structure`.
+"""
 
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
@@ -10,9 +13,13 @@ from compression.determinism import seed_everything
 from compression.errors import CompressionError
 from compression.layer_names import match_layers
 from compression.qat_layers import QatLayers, sort_layers
-from compression.qat_scheme import Default8BitScheme, SparsityPreservingScheme
+from compression.qat_ranges import set_ranges
+from compression.qat_scheme import MendedScheme
 from compression.settings import QatSettings
+from compression.structure import Keep, is_shared
 from compression.training import OnEpoch, finetune
+
+_RANGE_EXAMPLES = 512
 
 __all__ = ["QatLayers", "is_quantization_aware", "plan_layers", "quantization_aware"]
 
@@ -22,7 +29,8 @@ def quantization_aware(
     data: TrainingData,
     settings: QatSettings,
     *,
-    preserve_sparsity: bool,
+    keep: Keep | None = None,
+    teacher: keras.Model | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> keras.Model:
     """Fine-tunes a model that computes as if its weights and activations were 8-bit.
@@ -31,7 +39,8 @@ def quantization_aware(
         model: A plain Functional or Sequential model, pruning stripped; it is not changed.
         data: `train` is fitted; `validation` is only reported.
         settings: What fine-tuning needs, and what to do with layers that cannot be quantized.
-        preserve_sparsity: Weights that are zero now stay zero. Without it a few steps fill a pruned kernel again.
+        keep: What steps before have made. Without it a few steps fill a pruned kernel again and undo sharing.
+        teacher: Whose answers count, when `settings.teacher` says so.
         on_epoch: Called after every epoch.
 
     Returns:
@@ -41,20 +50,21 @@ def quantization_aware(
     Raises:
         CompressionError: Layers that cannot be quantized (before any training), nested models, tied layers.
     """
-    plan = plan_layers(model, settings, preserve_sparsity=preserve_sparsity)
+    plan = plan_layers(model, settings)
+    keep = keep or Keep()
     seed_everything(data.seed)
-    aware = _wrap(keras_models.copy(model), plan, preserve_sparsity)
-    finetune(aware, data, settings, on_epoch=on_epoch)
+    aware = _wrap(keras_models.copy(model), plan, _one_range(model) if keep.sharing == "tensor" else frozenset())
+    set_ranges(aware, data.train.take_arrays(_RANGE_EXAMPLES)[0])
+    finetune(aware, data, settings, teacher=teacher, keep=keep, on_epoch=on_epoch)
     return aware
 
 
-def plan_layers(model: keras.Model, settings: QatSettings, *, preserve_sparsity: bool = False) -> QatLayers:
+def plan_layers(model: keras.Model, settings: QatSettings) -> QatLayers:
     """Which layers will be quantized and which stay float; reads the graph only and takes no time.
 
     Args:
         model: A plain Functional or Sequential model.
         settings: `skip` and `unsupported_layers`.
-        preserve_sparsity: The sparsity-preserving scheme supports fewer layers.
 
     Raises:
         CompressionError: A nested model, tied layers, a skip pattern that matches nothing, nothing left to quantize,
@@ -70,7 +80,7 @@ def plan_layers(model: keras.Model, settings: QatSettings, *, preserve_sparsity:
             "range for all calls; use one layer per call, or leave the qat step out (quantize takes tied layers)"
         )
     skipped = match_layers(settings.skip, [layer.name for layer in model.layers])
-    plan, unsupported = sort_layers(model, skipped, preserve_sparsity=preserve_sparsity)
+    plan, unsupported = sort_layers(model, skipped)
     if unsupported and settings.unsupported_layers == "refuse":
         raise CompressionError(
             f"qat must be able to quantize every layer, but cannot take {'; '.join(unsupported)}; "
@@ -87,17 +97,22 @@ def is_quantization_aware(model: keras.Model) -> bool:
     return any(isinstance(layer, kinds) for layer in model.layers)
 
 
-def _wrap(model: keras.Model, plan: QatLayers, preserve_sparsity: bool) -> keras.Model:
+def _one_range(model: keras.Model) -> frozenset[str]:
+    """Convolutions whose weights are shared by the whole kernel."""
+    convolutions = (layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    return frozenset(layer.name for layer in convolutions if is_shared(layer.get_weights()[0]))
+
+
+def _wrap(model: keras.Model, plan: QatLayers, one_range: frozenset[str]) -> keras.Model:
     chosen = set(plan.quantized)
 
     def annotate(layer: keras.layers.Layer) -> keras.layers.Layer:
         return tfmot.quantization.keras.quantize_annotate_layer(layer) if layer.name in chosen else layer
 
-    scheme = SparsityPreservingScheme() if preserve_sparsity else Default8BitScheme()
-    with tfmot.quantization.keras.quantize_scope():
+    with keras_models.quantize_scope():
         annotated = keras.models.clone_model(model, clone_function=annotate)
         try:
-            return tfmot.quantization.keras.quantize_apply(annotated, scheme)
+            return tfmot.quantization.keras.quantize_apply(annotated, MendedScheme(one_range))
         except (ValueError, RuntimeError, TypeError, KeyError) as error:
             # tfmot names the layer in its own words; the plan above should have found it.
             raise CompressionError(

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 
 import tf_keras as keras
-from tensorflow_model_optimization.python.core.quantization.keras.collab_opts.prune_preserve.prune_preserve_quantize_registry import (  # noqa: E501
-    PrunePreserveQuantizeRegistry,
-)
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_registry import (
     Default8BitQuantizeRegistry,
 )
@@ -33,7 +30,7 @@ class QatLayers:
     left_float: tuple[str, ...]
 
 
-def sort_layers(model: keras.Model, skipped: set[str], *, preserve_sparsity: bool) -> tuple[QatLayers, tuple[str, ...]]:
+def sort_layers(model: keras.Model, skipped: set[str]) -> tuple[QatLayers, tuple[str, ...]]:
     """Sorts the layers into quantized and float.
 
     A batch normalization that follows a float convolution stays float with it, without being unsupported: it is part
@@ -42,7 +39,6 @@ def sort_layers(model: keras.Model, skipped: set[str], *, preserve_sparsity: boo
     Args:
         model: A plain model without nested or tied layers.
         skipped: Names of layers to leave float.
-        preserve_sparsity: Whether zeros must survive.
 
     Returns:
         The plan, and one description (name, class, reason) per unsupported layer.
@@ -53,7 +49,7 @@ def sort_layers(model: keras.Model, skipped: set[str], *, preserve_sparsity: boo
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        reason = _unsupported_reason(layer, model, preserve_sparsity)
+        reason = _unsupported_reason(layer, model)
         if layer.name in skipped or _follows_float(layer, left_float):
             left_float.append(layer.name)
         elif reason:
@@ -70,7 +66,7 @@ def _follows_float(layer: keras.layers.Layer, left_float: list[str]) -> bool:
     return folds and producer is not None and producer.name in left_float
 
 
-def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model, preserve_sparsity: bool) -> str:
+def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model) -> str:
     """Why tfmot cannot take the layer; empty when it can."""
     if isinstance(layer, keras.layers.BatchNormalization):
         return _batch_norm_reason(layer, model)
@@ -79,8 +75,6 @@ def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model, preserve_
         return _activation_reason(layer, _LAYER_ACTIVATIONS)
     if not Default8BitQuantizeRegistry().supports(layer):
         return "not supported by tfmot"
-    if preserve_sparsity and not PrunePreserveQuantizeRegistry.supports(layer):
-        return "its zeros would not survive"
     is_activation = isinstance(layer, keras.layers.Activation)
     return _activation_reason(layer, _ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS)
 

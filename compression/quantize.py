@@ -12,7 +12,7 @@ import tf_keras as keras
 
 from compression import keras_models
 from compression.data import Features, Split
-from compression.errors import CompressionError
+from compression.errors import CompressionError, OutputMismatch
 from compression.predict import TFLitePredictor
 from compression.qat import is_quantization_aware
 from compression.settings import QuantizeSettings
@@ -48,8 +48,8 @@ def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split) 
         The flatbuffer; the same model and data give the same bytes.
 
     Raises:
-        CompressionError: Mode and model do not fit, the converter refuses an operator, or a float file's outputs
-            differ from the model's.
+        OutputMismatch: A float file's outputs differ from the model's.
+        CompressionError: Mode and model do not fit, or the converter refuses an operator.
     """
     aware = is_quantization_aware(model)
     if aware and settings.mode not in INT8_MODES:
@@ -173,9 +173,10 @@ def _check_outputs(model: keras.Model, tflite: bytes, mode: str, split: Split) -
     error, largest = _compare(model, tflite, split, _CHECKED_EXAMPLES)
     allowed = FLOAT_TOLERANCES[mode] * max(1.0, largest)
     if not error <= allowed:  # also when it is NaN
-        raise CompressionError(
+        raise OutputMismatch(
             f"a {mode} file must compute what its Keras model computes, got a largest output difference of {error:g} "
-            f"(allowed {allowed:g}); the model may hold weights that {mode} cannot hold: choose another mode"
+            f"(allowed {allowed:g}); the model may hold weights that {mode} cannot hold: choose another mode",
+            tflite,
         )
 
 

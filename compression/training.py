@@ -1,16 +1,20 @@
-"""Training and fine-tuning by the task's own loss."""
+"""Training and fine-tuning by the task's own loss, with or without a teacher."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 from compression.data import Split, Task, TrainingData
 from compression.determinism import seed_everything
+from compression.distillation import DistillationLoss, on_label, taught
 from compression.errors import CompressionError
 from compression.settings import FinetuneSettings, TrainSettings
+from compression.structure import Keep, Structure, StructuredAdam
 
 History = dict[str, list[float]]
 OnEpoch = Callable[[int, int, Mapping[str, float]], None]
@@ -21,10 +25,10 @@ _LOSSES: dict[Task, Callable[[], keras.losses.Loss]] = {
     "binary": keras.losses.BinaryCrossentropy,
     "regression": keras.losses.MeanSquaredError,
 }
-_METRICS: dict[Task, Callable[[], keras.metrics.Metric]] = {
-    "multiclass": lambda: keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-    "binary": lambda: keras.metrics.BinaryAccuracy(name="accuracy"),
-    "regression": lambda: keras.metrics.MeanAbsoluteError(name="mae"),
+_METRICS: dict[Task, tuple[str, Callable[..., tf.Tensor]]] = {
+    "multiclass": ("accuracy", keras.metrics.sparse_categorical_accuracy),
+    "binary": ("accuracy", keras.metrics.binary_accuracy),
+    "regression": ("mae", keras.metrics.mean_absolute_error),
 }
 
 
@@ -52,7 +56,8 @@ def train(
                 monitor="val_loss", patience=settings.early_stopping_patience, restore_best_weights=True
             )
         )
-    return _fit(model, data, settings, callbacks, on_epoch)
+    _check_labels(model, data)
+    return _fit(model, data, settings, callbacks, on_epoch, objective=_Objective.of_labels(data.task))
 
 
 def finetune(
@@ -61,6 +66,8 @@ def finetune(
     settings: FinetuneSettings,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     *,
+    teacher: keras.Model | None = None,
+    keep: Keep | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> History:
     """Trains a compressed model a little further, in place, for all epochs; see `train`.
@@ -68,9 +75,28 @@ def finetune(
     There is no early stopping: the best epoch of a pruning run would be one with too few zeros. With
     `batch_norm: freeze` batch-normalization layers use their stored statistics and learn nothing, also inside tfmot's
     wrappers.
+
+    Args:
+        model: The model, plain or with tfmot's wrappers.
+        data: `train` is fitted; `validation` is only reported.
+        settings: Epochs, batch size (examples), learning rate, and how much the teacher's answers count.
+        callbacks: Further callbacks of Keras.
+        teacher: Needed when `settings.teacher` names one.
+        keep: What training must not undo in the weights as they are now.
+        on_epoch: Called after every epoch.
+
+    Raises:
+        CompressionError: As `train`; also when the teacher is missing or does not fit.
     """
-    with _batch_norm_frozen(model, settings.batch_norm == "freeze"):
-        return _fit(model, data, settings, callbacks, on_epoch)
+    structure = Structure(model, keep) if keep else None
+    taught_data, objective = data, _Objective.of_labels(data.task)
+    if settings.teacher is not None:
+        _check_teacher(model, teacher)
+        taught_data = replace(data, train=taught(data.train, teacher), validation=taught(data.validation, teacher))
+        objective = _Objective.of_teacher(data.task, settings)
+    _check_labels(model, data)
+    with batch_norm_frozen(model, frozen=settings.batch_norm == "freeze"):
+        return _fit(model, taught_data, settings, callbacks, on_epoch, objective=objective, structure=structure)
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
@@ -82,21 +108,39 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
     return math.ceil(size / batch_size)
 
 
+@dataclass(frozen=True)
+class _Objective:
+    """What is minimized, and the metric that is shown beside it."""
+
+    loss: keras.losses.Loss
+    metric: keras.metrics.Metric
+
+    @classmethod
+    def of_labels(cls, task: Task) -> "_Objective":
+        name, function = _METRICS[task]
+        return cls(_LOSSES[task](), keras.metrics.MeanMetricWrapper(function, name=name))
+
+    @classmethod
+    def of_teacher(cls, task: Task, settings: FinetuneSettings) -> "_Objective":
+        name, function = _METRICS[task]
+        loss = DistillationLoss(_LOSSES[task](), task, settings.temperature, settings.alpha)
+        return cls(loss, keras.metrics.MeanMetricWrapper(on_label(function), name=name))
+
+
 def _fit(
     model: keras.Model,
     data: TrainingData,
     settings: TrainSettings | FinetuneSettings,
     callbacks: Sequence[keras.callbacks.Callback],
     on_epoch: OnEpoch | None,
+    *,
+    objective: _Objective,
+    structure: Structure | None = None,
 ) -> History:
-    _check_labels(model, data)
     seed_everything(data.seed)
-    steps = steps_per_epoch(data.train.size, settings.batch_size)
-    model.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(settings, steps * settings.epochs)),
-        loss=_LOSSES[data.task](),
-        metrics=[_METRICS[data.task]()],
-    )
+    rate = _learning_rate(settings, steps_per_epoch(data.train.size, settings.batch_size) * settings.epochs)
+    optimizer = keras.optimizers.Adam(rate) if structure is None else StructuredAdam(rate, structure)
+    model.compile(optimizer=optimizer, loss=objective.loss, metrics=[objective.metric])
 
     def epoch_done(epoch: int, logs: Mapping[str, float]) -> None:
         _check_loss(epoch, logs, settings.learning_rate)
@@ -131,6 +175,18 @@ def _check_loss(epoch: int, logs: Mapping[str, float], learning_rate: float) -> 
             )
 
 
+def _check_teacher(model: keras.Model, teacher: keras.Model | None) -> None:
+    if teacher is None:
+        raise CompressionError(
+            "`teacher: baseline` needs the baseline, got none; hand it to the method as `teacher`, or remove the key"
+        )
+    wanted, got = teacher.outputs[0].shape[1:], model.outputs[0].shape[1:]
+    if wanted != got:
+        raise CompressionError(
+            f"a student must answer in the teacher's shape {tuple(wanted)}, got {tuple(got)}; change its last layer"
+        )
+
+
 def _check_labels(model: keras.Model, data: TrainingData) -> None:
     """One pass over the labels; the loss itself would answer an unknown class with NaN or a low-level error."""
     if data.task == "regression":
@@ -153,7 +209,7 @@ def _distinct_labels(split: Split) -> list[float]:
 
 
 @contextmanager
-def _batch_norm_frozen(model: keras.Model, frozen: bool) -> Iterator[None]:
+def batch_norm_frozen(model: keras.Model, *, frozen: bool) -> Iterator[None]:
     """Makes batch normalization run in inference mode; everything is put back so that later steps decide themselves."""
     holders = [layer for layer in model.layers if frozen and _is_trainable_batch_norm(layer)]
     # tfmot's wrapper lists the scales of the layer inside as its own: the flag alone does not reach that list.

@@ -1,8 +1,8 @@
 """From a plan to a TFX pipeline: the only place where nodes are wired."""
 
 import importlib
+import json
 from pathlib import Path
-from typing import Any
 
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
@@ -22,7 +22,6 @@ from components.edge_check import EdgeCheck
 from components.edge_pusher import EdgePusher
 from components.evaluate.answers import BaselineAnswers
 from components.evaluate.gate import Gate
-from components.evaluate.spec import GateSpec, Rule, SliceRule
 from components.import_schema import ImportSchema
 from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
@@ -34,8 +33,9 @@ from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
-from pipeline.config.gate import Thresholds
-from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.facts import gate_spec, summary_facts
+from pipeline.plan import Plan, VariantPlan, make_plan
+from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.search import make_search, recipe
 from pipeline.steps import STEPS
 
@@ -76,40 +76,6 @@ def build(
         components=_Graph(config, spec, registry, trials_uri=f"{pipeline_root}/search/trials").nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
-
-
-def gate_spec(config: Config) -> GateSpec:
-    """What every gate of a configuration is told."""
-
-    def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
-        given = thresholds.given()
-        return (Rule(metric=config.gate.metric, **given),) if given else ()
-
-    return GateSpec(
-        task=config.model.task,
-        label=config.data.label,
-        rules=rules(config.gate),
-        slices=tuple(
-            SliceRule(features=part.by, values=part.where, rules=rules(part), min_examples=part.min_examples)
-            for part in config.gate.slices
-        ),
-        confidence=config.gate.confidence,
-        variants=len(config.variants),
-        seed=config.seed,
-    )
-
-
-def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
-    """What the summary says of the configuration."""
-    return {
-        "name": config.name,
-        "seed": config.seed,
-        "config_sha256": config.sha256,
-        "metric": config.gate.metric,
-        "level": gate_spec(config).level,
-        "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
-        **({"search": True} if config.model.search else {}),
-    }
 
 
 class _Graph:
@@ -154,6 +120,10 @@ class _Graph:
             "transform",
         )
         self._transform.add_upstream_node(guard)
+        self._front: BaseNode | None = None
+        if self._config.export.inputs == "raw":
+            front = raw_transform(self._config, self._examples, self._transform.outputs["transform_graph"])
+            self._front = self._add(front, "raw-transform")
 
     def _schema(self, statistics: BaseNode) -> BaseChannel:
         if self._config.data.schema_path is not None:
@@ -177,13 +147,22 @@ class _Graph:
             ),
             "trainer",
         )
+        if self._front is not None:
+            # A transform that no TFLite file can hold must not cost a training.
+            self._trainer.add_upstream_node(self._front)
 
     def _compress(self, plan: Plan) -> dict[str, dict[str, BaseChannel]]:
         made: dict[str | None, BaseNode] = {None: self._trainer}
         for step in plan.steps:
             parent = made[step.parent]
-            made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent)
+            more = {"teacher": self._trainer.outputs["model"]} | self._student(step.kind)
+            made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent, **more)
         return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
+
+    def _student(self, kind: str) -> dict[str, str]:
+        """What a step that builds a network of the user's own needs."""
+        model = self._config.model
+        return {"module": model.module, "hparams": json.dumps(model.hparams)} if kind == "distill" else {}
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
@@ -195,16 +174,26 @@ class _Graph:
             code_sha256=code_sha256("components.evaluate.gate"),
         )
         gate = self._add(gate, variant.gate_id)
+        shipped = self._export(variant.raw_id, model)
         return {
-            "model": model,
+            "model": shipped,
             "evaluation": gate.outputs["evaluation"],
             "blessing": gate.outputs["blessing"],
-            "edge": self._edge_check(variant.edge_id, model, self._config.edge),
+            "edge": self._edge_check(variant.edge_id, shipped, self._config.edge),
         }
+
+    def _export(self, node_id: str | None, model: BaseChannel) -> BaseChannel:
+        """The file that ships: the model itself, or the model behind its transform."""
+        if self._front is None:
+            return model
+        node = export_raw(model, self._front, self._examples, self._transform.outputs["transform_graph"])
+        return self._add(node, node_id).outputs["exported"]
 
     def _baseline_parts(self) -> None:
         """The float model as TFLite, its answers to the eval split for all gates, and how fast it is."""
-        self._baseline = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        model = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        # With its transform too, so that sizes and latencies compare like with like.
+        self._baseline = self._export("raw-baseline", model)
         # The Keras model is the truth: its TFLite form is only compared in size and speed.
         answers = BaselineAnswers(
             **self._transformed,
@@ -219,7 +208,7 @@ class _Graph:
 
     def _edge_check(self, node_id: str, model: BaseChannel, settings: EdgeSettings) -> BaseChannel:
         check = EdgeCheck(
-            **self._transformed,
+            **self._transformed | ({} if self._front is None else {"examples": self._examples, "inputs": "raw"}),
             model=model,
             settings=settings.model_dump_json(),
             profile=load_profile(settings.profile).model_dump_json(),
@@ -237,7 +226,7 @@ class _Graph:
         more = {"variant": variant, "metric": self._config.gate.metric}
         return self._step(node_id, "quantize", settings.model_dump_json(), parent, **more).outputs["compressed"]
 
-    def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str) -> BaseNode:
+    def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str | BaseChannel) -> BaseNode:
         module, _, name = STEPS[kind].component.rpartition(".")
         component = getattr(importlib.import_module(module), name)
         model = parent.outputs["model" if parent is self._trainer else "compressed"]
@@ -248,7 +237,7 @@ class _Graph:
             label=self._config.data.label,
             task=self._config.model.task,
             seed=self._config.seed,
-            code_sha256=code_sha256(module),
+            code_sha256=code_sha256(module, *(more[key] for key in ("module",) if key in more)),
             **more,
         )
         return self._add(node, node_id)

@@ -4,12 +4,14 @@ from tensorflow import keras
 
 from components import model_module
 from components.errors import InputError
+from compression.channels.prune_channels import remove_channels
+from compression.cluster import plan_clusters
 from compression.errors import CompressionError
-from compression.prune import prunable_layers
+from compression.prune import plan_sparsity
 from compression.qat import plan_layers
 from compression.search.space import Point
 from compression.search.space import describe as describe_point
-from compression.settings import PruneSettings, QatSettings
+from compression.settings import ClusterSettings, DistillSettings, PruneChannelsSettings, PruneSettings, QatSettings
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Plan, describe
@@ -34,21 +36,33 @@ def check_model(config: Config, plan: Plan) -> None:
         for point in points:
             with_point = f"with {describe_point(point)}: " if point else ""
             model = module.build({**config.model.hparams, **point}, task=config.model.task)
-            faults += _step_faults(config, plan, model, with_point)
+            faults += _step_faults(config, plan, module, model, point)
     except (InputError, CompressionError) as error:
         raise UserError(f"{config.where(*key)}: {with_point}{error}") from error
     if faults:
         raise UserError("\n".join(faults))
 
 
-def _step_faults(config: Config, plan: Plan, model: keras.Model, with_point: str) -> list[str]:
+def _step_faults(
+    config: Config, plan: Plan, module: model_module.ModelModule, model: keras.Model, point: Point
+) -> list[str]:
+    with_point = f"with {describe_point(point)}: " if point else ""
     faults = []
+    networks: dict[str | None, keras.Model] = {None: model}
     for step in plan.steps:
+        networks[step.id] = networks[step.parent]
         try:
-            if isinstance(step.settings, PruneSettings):
-                prunable_layers(model, step.settings.skip)
+            if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
+                hparams = {**config.model.hparams, **point, **step.settings.hparams}
+                networks[step.id] = module.student(hparams, task=config.model.task, features=set(model.input_names))
+            elif isinstance(step.settings, PruneSettings):
+                plan_sparsity(networks[step.id], step.settings)
+            elif isinstance(step.settings, PruneChannelsSettings):
+                networks[step.id] = remove_channels(networks[step.id], step.settings)
+            elif isinstance(step.settings, ClusterSettings):
+                plan_clusters(networks[step.id], step.settings)
             elif isinstance(step.settings, QatSettings):
-                plan_layers(model, step.settings, preserve_sparsity="prune" in step.history)
-        except CompressionError as error:
+                plan_layers(networks[step.id], step.settings)
+        except (CompressionError, InputError) as error:
             faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {with_point}{error}")
     return faults

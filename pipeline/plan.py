@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compression.settings import PruneSettings, QuantizeSettings, Settings
+from compression.settings import ClusterSettings, PruneChannelsSettings, PruneSettings, QuantizeSettings, Settings
 from pipeline.config import Config, Step
 
 
@@ -39,6 +39,7 @@ class VariantPlan:
         steps: All steps, `quantize` included.
         interior: Ids of the step nodes before `quantize`, from the Trainer on.
         quantize_id: Id of its conversion node.
+        raw_id: Id of the node that puts the transform in front of the finished model; None: inputs are transformed.
         gate_id: Id of its gate node.
         edge_id: Id of its edge check.
         quantize: Settings of its conversion.
@@ -49,10 +50,17 @@ class VariantPlan:
     steps: tuple[Step, ...]
     interior: tuple[str, ...]
     quantize_id: str
+    raw_id: str | None
     gate_id: str
     edge_id: str
     quantize: QuantizeSettings
     parent: str | None
+
+    @property
+    def finishing(self) -> tuple[str, ...]:
+        """Ids of the nodes that are its own whatever it shares with others, the gate and the edge check last."""
+        raw = () if self.raw_id is None else (self.raw_id,)
+        return (self.quantize_id, *raw, self.gate_id, self.edge_id)
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def make_plan(config: Config) -> Plan:
                 raise ValueError(f"node ids must be unique, got {node_id} twice; change a setting of {name} a little")
             users.setdefault(node_id, []).append(name)
             interior.append(node_id)
-        variants.append(_variant(name, steps, tuple(interior)))
+        variants.append(_variant(name, steps, tuple(interior), raw=config.export.inputs == "raw"))
     nodes = (
         StepNode(
             id=node_id,
@@ -96,25 +104,30 @@ def make_plan(config: Config) -> Plan:
     return Plan(tuple(nodes), tuple(variants))
 
 
-def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...]) -> VariantPlan:
+def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...], *, raw: bool) -> VariantPlan:
     quantize = steps[-1].settings
     assert isinstance(quantize, QuantizeSettings)
     # Argo refuses underscores in node names.
     kebab = name.replace("_", "-")
     parent = interior[-1] if interior else None
-    ids = (f"quantize-{kebab}", f"gate-{kebab}", f"edge-{kebab}")
+    ids = (f"quantize-{kebab}", f"raw-{kebab}" if raw else None, f"gate-{kebab}", f"edge-{kebab}")
     return VariantPlan(name, steps, interior, *ids, quantize, parent)
 
 
 def _node_id(chain: Sequence[Step]) -> str:
-    text = json.dumps([step.canonical() for step in chain], sort_keys=True, separators=(",", ":"))
-    return f"{chain[-1].kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    text = json.dumps([step.identity() for step in chain], sort_keys=True, separators=(",", ":"))
+    return f"{chain[-1].kind.replace('_', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def describe(step: Step | StepNode) -> str:
     """A step in a few words, such as `prune 80%`, `qat` or `quantize int8`."""
     if isinstance(step.settings, PruneSettings):
-        return f"{step.kind} {step.settings.sparsity * 100:g}%"
+        pattern = step.settings.m_by_n
+        return f"{step.kind} {pattern[0]}:{pattern[1]}" if pattern else f"{step.kind} {step.settings.target * 100:g}%"
+    if isinstance(step.settings, PruneChannelsSettings):
+        return f"{step.kind} {step.settings.ratio * 100:g}%"
+    if isinstance(step.settings, ClusterSettings):
+        return f"{step.kind} {step.settings.clusters}"
     if isinstance(step.settings, QuantizeSettings):
         return f"{step.kind} {step.settings.mode}"
     return step.kind

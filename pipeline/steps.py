@@ -15,28 +15,49 @@ class StepRow:
         settings: Dotted name of the settings class.
         component: Dotted name of the TFX component.
         doc: What the step does, in one line.
+        after: Kinds of steps that may stand before it in a variant.
     """
 
     settings: str
     component: str
     doc: str
+    after: tuple[str, ...] = ()
 
 
-# The order of the rows is the order in which a variant may list its steps.
 STEPS: dict[str, StepRow] = {
+    "distill": StepRow(
+        "compression.settings.DistillSettings",
+        "components.steps.Distill",
+        "trains a new network on the labels and on what the float baseline answers",
+    ),
     "prune": StepRow(
         "compression.settings.PruneSettings",
         "components.steps.Prune",
         "sets the smallest weights of every kernel to zero while training goes on",
+        after=("distill", "prune_channels"),
+    ),
+    "prune_channels": StepRow(
+        "compression.settings.PruneChannelsSettings",
+        "components.steps.PruneChannels",
+        "removes whole filters and units, so that the file and the latency shrink",
+        after=("distill", "prune", "cluster"),
+    ),
+    "cluster": StepRow(
+        "compression.settings.ClusterSettings",
+        "components.steps.Cluster",
+        "lets the weights of every kernel share a few values, and trains these; after `prune` the zeros are kept",
+        after=("distill", "prune", "prune_channels"),
     ),
     "qat": StepRow(
         "compression.settings.QatSettings",
         "components.steps.Qat",
-        "trains on with 8-bit rounding simulated; after `prune` the zeros are kept",
+        "trains on with 8-bit rounding simulated; keeps zeros after `prune` and shared weights after `cluster`",
+        after=("distill", "prune", "prune_channels", "cluster"),
     ),
     "quantize": StepRow(
         "compression.settings.QuantizeSettings",
-        "components.steps.Quantize",
+        "components.quantize.Quantize",
         "converts to one TFLite file; the last step of every variant",
+        after=("distill", "prune", "prune_channels", "cluster", "qat"),
     ),
 }

@@ -10,3 +10,8 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+    def changed(self, *names: str) -> list[str]:
+        """Those of the named fields whose value is not the default, in the order given."""
+        fields = type(self).model_fields
+        return [name for name in names if getattr(self, name) != fields[name].get_default(call_default_factory=True)]

@@ -10,7 +10,7 @@ from compression.settings.finetune import FinetuneSettings, LayerNames
 class QatSettings(FinetuneSettings):
     """8-bit quantization-aware training (Jacob et al. 2018, arXiv:1712.05877) by tfmot's default scheme.
 
-    After a pruning step the sparsity-preserving scheme is used by itself.
+    What steps before it made is kept by itself: zeros after `prune`, shared weights after `cluster`.
     """
 
     learning_rate: float = Field(default=1e-4, gt=0.0, le=10.0, description="Adam's learning rate at the first step")

@@ -49,6 +49,9 @@ def graph(config: Config, plan: Plan) -> dict[str, Any]:
         nodes.append({"id": variant.gate_id, "kind": "gate", "label": "gate", "variants": [variant.name]})
         edges.append({"from": variant.parent or "trainer", "to": variant.quantize_id})
         edges.append({"from": variant.quantize_id, "to": variant.gate_id})
+        if variant.raw_id is not None:
+            nodes.append({"id": variant.raw_id, "kind": "export", "label": "raw inputs", "variants": [variant.name]})
+            edges.append({"from": variant.quantize_id, "to": variant.raw_id})
     return {"name": config.name, "select": config.select, "nodes": nodes, "edges": edges}
 
 
@@ -60,6 +63,8 @@ def mermaid(config: Config, plan: Plan) -> str:
     for variant in plan.variants:
         lines.append(f'  {variant.parent or "trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
         lines.append(f'  {variant.quantize_id} --> {variant.gate_id}{{"gate: {variant.name}"}}')
+        if variant.raw_id is not None:
+            lines.append(f'  {variant.quantize_id} --> {variant.raw_id}["raw inputs"] --> selector')
     lines += [f"  {variant.gate_id} --> selector" for variant in plan.variants]
     return "\n".join([*lines, '  selector["select"] --> edge-pusher["push"]'])
 
@@ -81,4 +86,5 @@ def _tree(config: Config, plan: Plan) -> "Tree":
 
 
 def _leaf(variant: VariantPlan) -> str:
-    return f"{describe(variant.steps[-1])}  [dim]{variant.quantize_id}[/] -> [green]{variant.name}[/]"
+    raw = "" if variant.raw_id is None else f" -> raw inputs  [dim]{variant.raw_id}[/]"
+    return f"{describe(variant.steps[-1])}  [dim]{variant.quantize_id}[/]{raw} -> [green]{variant.name}[/]"

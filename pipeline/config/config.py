@@ -16,7 +16,7 @@ from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, nearest, report, show, show_path
 from pipeline.config.gate import GateSection
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
-from pipeline.config.sections import DataSection, ModelSection, RuntimeSection
+from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError
@@ -34,6 +34,7 @@ class Config(Settings):
     train: TrainSettings = TrainSettings()
     variants: Annotated[dict[str, tuple[Step, ...]], BeforeValidator(read_variants)]
     gate: GateSection
+    export: ExportSection = ExportSection()
     edge: EdgeSettings = EdgeSettings()
     select: Literal["smallest", "fastest", "most_accurate"] = Field(
         default="smallest",

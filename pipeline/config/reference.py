@@ -47,6 +47,7 @@ gate:
   slices:
     - {by: [writer], max_drop: 0.1, min_examples: 30}
     - {where: {label: 1}}      # no thresholds: reported, not judged
+export: {inputs: raw}         # the device feeds features as the data hold them
 edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 runtime:
@@ -72,6 +73,7 @@ _SECTIONS = {
     "train": "TrainSettings",
     "gate": "GateSection",
     "gate.slices[]": "SliceSection",
+    "export": "ExportSection",
     "edge": "EdgeSettings",
     "runtime": "RuntimeSection",
 }

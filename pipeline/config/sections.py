@@ -213,6 +213,16 @@ class ModelSection(Settings):
     )
 
 
+class ExportSection(Settings):
+    """What the pushed file takes."""
+
+    inputs: Literal["transformed", "raw"] = Field(
+        default="transformed",
+        description="`transformed`: the device computes what `preprocessing_fn` does and feeds the result; `raw`: the "
+        "file does it, and the device feeds the features as the data hold them",
+    )
+
+
 class RuntimeSection(Settings):
     """Where things run and what they leave behind."""
 

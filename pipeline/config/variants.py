@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compression.settings import QuantizeSettings, Settings
+from compression.settings import PruneSettings, QuantizeSettings, Settings
 from compression.settings.quantize import INT8_MODES
 from pipeline.config.faults import Fault, KeyPath, SectionError, nearest, show
 from pipeline.config.names import MAX_NAME, VARIANT_NAME, WORDS, matches
@@ -30,8 +30,19 @@ class Step:
         """Kind and all settings as JSON values; equal for steps that do the same."""
         return self.kind, self.settings.model_dump(mode="json", by_alias=True)
 
+    def identity(self) -> tuple[str, object]:
+        """Kind and the settings that are not defaults: a key that comes with a new version changes nothing."""
+        settings = self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # The first pattern that matches counts, so the order of a mapping is part of what a step does.
+        return self.kind, {
+            key: list(value.items()) if isinstance(value, dict) else value for key, value in settings.items()
+        }
+
 
 Variants = dict[str, tuple[Step, ...]]
+
+BASELINE = "baseline"
+"""The float model's own nodes bear this name."""
 
 
 @functools.cache
@@ -60,6 +71,8 @@ def read_variants(raw: object) -> Variants:
         if not matches(VARIANT_NAME, name) or len(name) > MAX_NAME:
             must = f"must have a name of {WORDS[VARIANT_NAME]}, at most {MAX_NAME} characters"
             faults.append(Fault((name,), must, show(name)))
+        if name == BASELINE:
+            faults.append(Fault((name,), f"must not be named {BASELINE}, as the float model is", show(name)))
         if not isinstance(items, list | tuple) or not items:
             advice = "start every step with a dash" if isinstance(items, dict) else None
             faults.append(Fault((name,), "must be a list of steps that ends in quantize", show(items), advice))
@@ -100,7 +113,6 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
     if None in kinds:
         return []  # an unknown step may have been meant as the missing one
     faults = []
-    rank = list(STEPS)
     for position, kind in enumerate(kinds):
         before = kinds[:position]
         here = (name, position)
@@ -108,8 +120,11 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
             faults.append(Fault(here, "must hold every kind of step once", f"{kind} again"))
         elif kind == "quantize" and position < len(kinds) - 1:
             faults.append(Fault(here, "must have quantize as the last step", f"{kinds[position + 1]} after it"))
-        elif "quantize" not in before and any(rank.index(str(kind)) < rank.index(str(other)) for other in before):
-            faults.append(Fault(here, f"must list steps in the order {', '.join(rank)}", f"{kind} after {before[-1]}"))
+        elif "quantize" not in before and (wrong := [other for other in before if other not in STEPS[str(kind)].after]):
+            allowed = STEPS[str(kind)].after
+            must = f"must stand after {' or '.join(allowed)}, or first" if allowed else "must be the first step"
+            faults.append(Fault(here, must, f"{kind} after {wrong[-1]}"))
+    faults += _pattern_faults(name, [step for _, step in read if step is not None])
     if "quantize" not in kinds:
         faults.append(
             Fault((name,), "must end in quantize", f"{kinds[-1]} as the last step", "add quantize: {mode: int8}")
@@ -119,6 +134,18 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
         must = f"must be one of {', '.join(sorted(INT8_MODES))} after qat, which trains for 8 bits"
         faults.append(Fault((name, len(read) - 1, "quantize", "mode"), must, show(last.settings.mode)))
     return faults
+
+
+def _pattern_faults(name: str, steps: list[Step]) -> list[Fault]:
+    """Blocks and m:n patterns lie along the input channels: when some of those leave, they are patterns no more."""
+    patterned = False
+    for position, step in enumerate(steps):
+        if isinstance(step.settings, PruneSettings):
+            patterned = step.settings.m_by_n is not None or step.settings.block_size is not None
+        if patterned and step.kind == "prune_channels":
+            must = "must stand before a prune step with m_by_n or block_size, whose pattern it would break"
+            return [Fault((name, position), must, "prune_channels after prune")]
+    return []
 
 
 def _repeated(variants: Mapping[str, tuple[Step, ...]]) -> list[Fault]:

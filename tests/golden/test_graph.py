@@ -112,11 +112,14 @@ def test_beam_is_told_its_runner():
     assert BEAM_ARGS == ["--runner=FnApiRunner"]
 
 
-def test_a_search_hands_its_result_to_the_trainer_and_its_trials_to_the_summary():
-    config = load(ROOT / "configs" / "digits_search.yaml")
-    found = {
-        node["id"]: node for node in (plain(n.pipeline_node) for n in Compiler().compile(build_graph(config)).nodes)
-    }
+@pytest.fixture(scope="module")
+def search_config():
+    return load(ROOT / "configs" / "digits_search.yaml")
+
+
+def test_a_search_hands_its_result_to_the_trainer_and_its_trials_to_the_summary(search_config):
+    compiled = Compiler().compile(build_graph(search_config)).nodes
+    found = {node["id"]: node for node in map(plain, (n.pipeline_node for n in compiled))}
     search = found["search"]
     assert search["inputs"] == {
         "examples": ["transform.transformed_examples"],
@@ -127,16 +130,53 @@ def test_a_search_hands_its_result_to_the_trainer_and_its_trials_to_the_summary(
     assert json.loads(search["parameters"]["train_args"])["splits"] == ["train"]
     assert json.loads(search["parameters"]["eval_args"])["splits"] == ["validation"]
     told = json.loads(search["parameters"]["custom_config"])
-    assert told["search"] == config.model.search.model_dump(mode="json")
+    assert told["search"] == search_config.model.search.model_dump(mode="json")
     assert (told["metric"], told["trials_uri"], told["code_sha256"]) == ("accuracy", "root/search/trials", "<sha256>")
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_search"])
-def test_graph_compiles_for_kubeflow(name, tmp_path):
+@pytest.fixture(scope="module")
+def raw_config():
+    return load(ROOT / "configs" / "digits.yaml", {"export.inputs": "raw"})
+
+
+def test_with_raw_inputs_what_ships_holds_the_transform(raw_config, nodes):
+    """The gate judges the model on transformed examples; all else looks at the file that holds both."""
+    raw = {
+        node["id"]: node
+        for node in map(plain, (n.pipeline_node for n in Compiler().compile(build_graph(raw_config)).nodes))
+    }
+    before = {node.node_info.id for node in nodes}
+    variants = [name.replace("_", "-") for name in raw_config.variants]
+    assert raw.keys() - before == {"raw-transform", "raw-baseline", *(f"raw-{name}" for name in variants)}
+    assert "raw-transform" in raw["trainer"]["after"]
+    for name in variants:
+        assert raw[f"gate-{name}"]["inputs"]["model"] == [f"quantize-{name}.compressed"]
+        assert raw[f"gate-{name}"]["inputs"]["examples"] == ["transform.transformed_examples"]
+        assert raw[f"raw-{name}"]["inputs"] == {
+            "examples": ["ingest.examples"],
+            "front": ["raw-transform.front"],
+            "model": [f"quantize-{name}.compressed"],
+            "transform_graph": ["transform.transform_graph"],
+        }
+    for name in ("baseline", *variants):
+        edge = raw[f"edge-{name}"]
+        assert edge["inputs"]["model"] == [f"raw-{name}.exported"]
+        assert edge["inputs"]["examples"] == ["ingest.examples"]
+        assert edge["parameters"]["inputs"] == "raw"
+    for node_id in ("selector", "summary"):
+        models = {key: value for key, value in raw[node_id]["inputs"].items() if key.startswith("model_")}
+        assert models == {
+            f"model_{name}": [f"raw-{name.replace('_', '-')}.exported", "(optional)"] for name in raw_config.variants
+        }
+    assert raw["summary"]["inputs"]["baseline"] == ["raw-baseline.exported", "(optional)"]
+
+
+@pytest.mark.parametrize("inputs", ["config", "raw_config", "search_config"])
+def test_graph_compiles_for_kubeflow(inputs, request, tmp_path):
     """The same graph, offline; what a cluster needs beyond this is not done yet."""
+    config = request.getfixturevalue(inputs)
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
 
-    config = load(ROOT / "configs" / f"{name}.yaml")
     pipeline = build(config, spec_for(config), pipeline_root="s3://bucket/root", registry="/registry")
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True),

@@ -120,7 +120,7 @@ def trained(data) -> keras.Model:
 def aware(data) -> keras.Model:
     """The dense model after quantization-aware training; no test changes it."""
     seed_everything(1)
-    return quantization_aware(_dense(), data, QatSettings(epochs=1), preserve_sparsity=False)
+    return quantization_aware(_dense(), data, QatSettings(epochs=1))
 
 
 @pytest.fixture(scope="session")

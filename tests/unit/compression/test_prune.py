@@ -3,8 +3,9 @@ import pytest
 import tf_keras as keras
 
 from compression.errors import CompressionError
-from compression.prune import StepSchedule, prunable_layers, prune, step_schedule
+from compression.prune import StepSchedule, plan_sparsity, prunable_layers, prune, step_schedule
 from compression.settings import PruneSettings
+from compression.sparsity import lamp
 
 layers = keras.layers
 
@@ -72,3 +73,58 @@ def test_a_shared_layer_stays_one_layer_and_reaches_its_target_at_the_planned_st
     assert _zeros(pruned, "tied") == 576 * 3 // 4
     assert _zeros(pruned, "conv") == 72 * 3 // 4
     assert epochs == [1, 2]
+
+
+def test_layers_get_targets_of_their_own(build, data):
+    settings = PruneSettings(sparsity=0.5, layers={"dig*": 0.75}, epochs=1, end_epoch=1.0, batch_size=64)
+    assert plan_sparsity(build("dense"), settings) == {"hidden": 0.5, "digit": 0.75}
+    pruned = prune(build("dense"), data, settings)
+    assert (_zeros(pruned, "hidden"), _zeros(pruned, "digit")) == (512, 120)
+
+
+def test_lamp_takes_more_from_the_layer_that_matters_less():
+    # Scores of `flat`: 1/4, 1/3, 1/2, 1; of `steep` nearly 0 but for the last, 1. Five of eight weights go:
+    # the three small ones of `steep`, then 1/4 and 1/3.
+    kernels = {"flat": np.ones(4), "steep": np.array([0.01, 0.02, 0.03, 9.0])}
+    assert lamp(kernels, 5 / 8) == {"flat": 0.5, "steep": 0.75}
+    assert lamp(kernels, 1 / 100) == {"flat": 0.0, "steep": 0.0}
+
+
+def test_lamp_reaches_the_sparsity_over_all_kernels(build, data):
+    settings = PruneSettings(sparsity=0.6, distribution="lamp", epochs=1, end_epoch=1.0, batch_size=64)
+    pruned = prune(build("conv_bn_relu"), data, settings)
+    kernels = [weight for weight in pruned.get_weights() if weight.ndim > 1]
+    share = sum(np.sum(kernel == 0) for kernel in kernels) / sum(kernel.size for kernel in kernels)
+    assert share == pytest.approx(0.6, abs=0.002)
+    assert len({np.mean(kernel == 0).round(2) for kernel in kernels}) == 2
+
+
+def test_two_of_every_four_input_channels_are_zero(build, data):
+    pruned = prune(build("residual"), data, PruneSettings(m_by_n=(2, 4), epochs=1, batch_size=64))
+    # [height, width, input channels, output channels]
+    zeros = (pruned.get_layer("branch").get_weights()[0] == 0).reshape(3, 3, 2, 4, 8).sum(axis=3)
+    assert np.all(zeros == 2)
+    digit = (pruned.get_layer("digit").get_weights()[0] == 0).reshape(-1, 4, 10).sum(axis=1)
+    assert np.all(digit == 2)
+
+
+def test_blocks_of_dense_layers_are_zero_together(build, data):
+    settings = PruneSettings(sparsity=0.5, block_size=(4, 2), epochs=1, end_epoch=1.0, batch_size=64)
+    hidden = prune(build("dense"), data, settings).get_layer("hidden").get_weights()[0]
+    zeros = (hidden == 0).reshape(16, 4, 8, 2).sum(axis=(1, 3))
+    assert set(np.unique(zeros)) == {0, 8}
+    assert np.mean(zeros == 8) == 0.5
+
+
+def test_blocks_are_refused_for_convolutions_by_name(build):
+    with pytest.raises(CompressionError, match="block_size needs kernels of 2 dimensions, but conv have others"):
+        plan_sparsity(build("conv_bn_relu"), PruneSettings(sparsity=0.5, block_size=(4, 1)))
+
+
+def test_a_teacher_changes_what_is_learned(build, data, trained):
+    plain = {"sparsity": 0.5, "epochs": 1, "end_epoch": 1.0, "batch_size": 64}
+    alone = prune(build("dense"), data, PruneSettings(**plain))
+    settings = PruneSettings(**plain, teacher="baseline", alpha=1.0)
+    taught = prune(build("dense"), data, settings, teacher=trained)
+    assert _zeros(taught, "hidden") == _zeros(alone, "hidden") == 512
+    assert not np.array_equal(alone.get_weights()[0], taught.get_weights()[0])

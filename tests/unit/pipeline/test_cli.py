@@ -197,6 +197,18 @@ def test_plan_as_json(call):
     }
 
 
+def test_plan_with_raw_inputs(call, tmp_path):
+    path = tmp_path / "raw.yaml"
+    path.write_text(Path(DIGITS).read_text() + "export: {inputs: raw}\n")
+    assert "quantize int8  quantize-int8 -> raw inputs  raw-int8 -> int8" in call("plan", str(path))[1]
+    graph = json.loads(call("plan", str(path), "--json")[1])
+    assert {"from": "quantize-int8", "to": "raw-int8"} in graph["edges"]
+    assert {"id": "raw-int8", "kind": "export", "label": "raw inputs", "variants": ["int8"]} in graph["nodes"]
+    assert (
+        '  quantize-int8 --> raw-int8["raw inputs"] --> selector\n' in call("plan", str(path), "--format", "mermaid")[1]
+    )
+
+
 def test_schema(call, tmp_path):
     code, out, _ = call("schema")
     assert code == 0

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from compression.settings import PruneSettings, QatSettings, QuantizeSettings
+from compression.settings import (
+    ClusterSettings,
+    DistillSettings,
+    PruneChannelsSettings,
+    PruneSettings,
+    QatSettings,
+    QuantizeSettings,
+)
 from pipeline.config import SplitRange, Step, load
 from pipeline.config.variants import settings_class
 from pipeline.steps import STEPS
@@ -38,7 +45,10 @@ def test_ways_to_write_a_step(configs):
 
 def test_every_step_kind_has_settings():
     assert {kind: settings_class(kind) for kind in STEPS} == {
+        "distill": DistillSettings,
         "prune": PruneSettings,
+        "prune_channels": PruneChannelsSettings,
+        "cluster": ClusterSettings,
         "qat": QatSettings,
         "quantize": QuantizeSettings,
     }
@@ -84,7 +94,7 @@ def test_lines_are_kept_for_later_messages(configs):
 @pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "configs").glob("*.yaml")))
 def test_every_configuration_of_the_project_loads(name):
     config = load(REPOSITORY / "configs" / name)
-    assert len(config.variants) >= 5
+    assert config.variants
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])

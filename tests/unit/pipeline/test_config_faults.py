@@ -7,14 +7,14 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, edge, select, runtime"
+TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, runtime"
 DATA = "must be one of format, path, label, arrays, splits, schema, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
 WORDS = "lower-case letters and digits, with single underscores between, starting with a letter"
 TRAIN = "train: {epochs: 20, batch_size: 64}"
 NPZ = "format: npz\narrays: "
-STEPS = "must be one of prune, qat, quantize"
+STEPS = "must be one of distill, prune, prune_channels, cluster, qat, quantize"
 SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
 EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
 MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8"
@@ -169,8 +169,12 @@ CASES = [
     (INT8, "int8: [quantize]", ["variants.int8[0].quantize.mode: must be given; got nothing"]),
     (INT8, "int8: [quantize: int8]", ['variants.int8[0].quantize: must be a mapping; got "int8"']),
     (INT8, "int8: [quantize: {mode: int8, calibration: 5}]", [
-        "variants.int8[0].quantize.calibration: must be one of mode, calibration_examples; "
+        "variants.int8[0].quantize.calibration: must be one of mode, calibration_examples, "
+        "time_limit_s; "
         "got the unknown key calibration; did you mean calibration_examples?"
+    ]),
+    (INT8, "baseline: [quantize: {mode: int8}]", [
+        'variants.baseline: must not be named baseline, as the float model is; got "baseline"'
     ]),
     (INT8, "int8: [qat]", [
         "variants.int8: must end in quantize; got qat as the last step; add quantize: {mode: int8}"
@@ -182,7 +186,32 @@ CASES = [
         "variants.int8[1]: must hold every kind of step once; got qat again"
     ]),
     (INT8, "int8: [qat, prune: {sparsity: 0.5}, quantize: {mode: int8}]", [
-        "variants.int8[1]: must list steps in the order prune, qat, quantize; got prune after qat"
+        "variants.int8[1]: must stand after distill or prune_channels, or first; got prune after qat"
+    ]),
+    (INT8, "int8: [cluster, distill, quantize: {mode: int8}]", [
+        "variants.int8[1]: must be the first step; got distill after cluster"
+    ]),
+    (INT8, "int8: [prune: {m_by_n: [2, 4]}, prune_channels: {ratio: 0.5}, quantize: {mode: int8}]", [
+        "variants.int8[1]: must stand before a prune step with m_by_n or block_size, whose pattern it would break; "
+        "got prune_channels after prune"
+    ]),
+    (INT8, "int8: [prune_channels: {ratio: 1.0}, quantize: {mode: int8}]", [
+        "variants.int8[0].prune_channels.ratio: must be less than 1; got 1.0"
+    ]),
+    (INT8, "int8: [prune_channels: {ratio: 0.5, layers: {conv: -1.0}}, quantize: {mode: int8}]", [
+        "variants.int8[0].prune_channels.layers.conv: must be at least 0; got -1.0"
+    ]),
+    (INT8, "int8: [prune: {epochs: 2}, quantize: {mode: int8}]", [
+        "variants.int8[0].prune: either sparsity or m_by_n must be given; got neither; write for example sparsity: 0.8"
+    ]),
+    (INT8, "int8: [prune: {m_by_n: [2, 4], distribution: lamp}, quantize: {mode: int8}]", [
+        "variants.int8[0].prune: distribution must be left out with m_by_n, which fixes the pattern; got distribution"
+    ]),
+    (INT8, "int8: [cluster: {temperature: 3.0}, quantize: {mode: int8}]", [
+        "variants.int8[0].cluster: temperature must come with a teacher; got none; add `teacher: baseline`"
+    ]),
+    (INT8, "int8: [cluster: {clusters: 1}, quantize: {mode: int8}]", [
+        "variants.int8[0].cluster.clusters: must be at least 2; got 1"
     ]),
     (INT8, "int8: [qat, quantize: {mode: float16}]", [
         "variants.int8[1].quantize.mode: must be one of int8, int8_io after qat, which trains for 8 bits; "
@@ -265,6 +294,15 @@ CASES = [
     ("max_drop: 0.03", "min_value: 0.9\nslices: [{by: [a], max_drop: 0.1}]", [
         "^ gate: must hold max_drop or max_drop_percent; got neither"
     ]),
+    # export
+    *(
+        ("select: smallest", f"select: smallest\nexport: {given}", [f"+1 export{fault}" for fault in found])
+        for given, *found in [
+            ("raw", ': must be a mapping; got "raw"'),
+            ("{inputs: row}", '.inputs: must be one of transformed, raw; got "row"; did you mean raw?'),
+            ("{input: raw}", ".input: must be one of inputs; got the unknown key input; did you mean inputs?"),
+        ]
+    ),
     # edge
     *(
         ("select: smallest", f"select: smallest\nedge: {given}", [f"+1 edge{fault}" for fault in found])

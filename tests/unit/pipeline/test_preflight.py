@@ -163,6 +163,15 @@ def test_unknown_profile(project, section, fault):
     assert faults(project, f"{project.base}{section}\n") == [f"21: edge.profile: {fault}"]
 
 
+def test_raw_inputs_need_a_profile_that_takes_them(project):
+    raw = "export: {inputs: raw}\n"
+    assert faults(project, f"{project.base}{raw}edge: {{profile: mcu}}\n") == [
+        "21: export.inputs: must be transformed with profile mcu, whose inputs are int8; got raw, which are float32 or "
+        "int64 or uint8"
+    ]
+    check(project.load(f"{project.base}{raw}edge: {{profile: cpu}}\n"))
+
+
 def test_a_budget_that_nothing_can_measure(project):
     assert faults(project, f"{project.base}edge:\n  profile: mcu\n  max_latency_ms: 5\n") == [
         "23: edge.max_latency_ms: must be left out with profile mcu: no tool on a host can time a microcontroller; "

@@ -37,6 +37,8 @@ VARIANT = {
     "slices": [{"slice": "label=1", "values": {"label": 1}, "examples": 50, "state": None, "metrics": {}}],
     "size_bytes": 41234,
     "gzip_bytes": 30000,
+    "entropy_bytes": 28000,
+    "lut_bytes": None,
     "latency_ms": {"p50": 0.1, "p90": 0.2, "p99": None},
     "arena_bytes": None,
     "macs": None,
@@ -62,7 +64,15 @@ SUMMARY = {
     "host": {"cpu": "x", "cores": 2, "python": "3.11.7", "tensorflow": "2.21.0", "tfx": "1.21.0"},
     "n_examples": {"train": 1078, "validation": 180, "eval": 539},
     "gate_method": "threshold",
-    "baseline": {"metric": "accuracy", "value": 0.97, "size_bytes": 150000, "gzip_bytes": 140000, "latency_ms": None},
+    "baseline": {
+        "metric": "accuracy",
+        "value": 0.97,
+        "size_bytes": 150000,
+        "gzip_bytes": 140000,
+        "entropy_bytes": 130000,
+        "lut_bytes": None,
+        "latency_ms": None,
+    },
     "champion": None,
     "search": {
         "trials": [
