@@ -25,7 +25,7 @@ def transformed_split(
         features: Names of the features that the model reads; the others are left out.
         task: The model's task.
     """
-    return _records(patterns, transform, label, task).split(features)
+    return transformed_records(patterns, transform, label, task).split(features)
 
 
 def training_records(
@@ -34,7 +34,7 @@ def training_records(
     """The train and validation splits that a step may see; reads no examples."""
     transform = tft.TFTransformOutput(transform_graph.uri)
     train, validation = (
-        _records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
+        transformed_records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
         for name in ("train", "validation")
     )
     return TrainingRecords(train, validation, task, seed)
@@ -49,7 +49,8 @@ def training_data(
     )
 
 
-def _records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: Task) -> Records:
+def transformed_records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: Task) -> Records:
+    """The same, described and not read; can be sent to another process."""
     features = transform.transformed_feature_spec()
     if label not in features:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The search in KerasTuner's hands: what TFX writes of it, and what is left when trials fail or it is killed."""
+"""The search in KerasTuner's hands: what TFX writes of it, and what is left when trials fail."""
 
 import json
 
@@ -7,13 +7,12 @@ import pytest
 from tfx.components.tuner.executor import write_best_hyperparameters
 from tfx.types.standard_artifacts import HyperParameters, TunerResults
 
-from components.search_tuner import Oracle, Searcher, run_or_recall
+from components.search_tuner import Oracle, Searcher
 from components.train import found_hparams
-from components.trial_store import TrialStore
 from compression.errors import CompressionError
 from compression.search.space import Space
-from compression.search.trial import Experiment, Status, Trial
-from compression.settings import SearchSettings, TrainSettings
+from compression.search.trial import Status, Trial
+from compression.settings import SearchSettings
 
 SPACE = Space({"width": (4, 2, 8), "biased": (True, False), "only": ("a",)})
 
@@ -76,32 +75,3 @@ def test_a_search_in_which_no_trial_completed_is_an_error(search):
 
 def test_no_tuner_no_hyperparameters():
     assert found_hparams(None) == {}
-
-
-def test_finished_trials_are_kept_whole_or_not_at_all(tmp_path):
-    store = TrialStore(str(tmp_path), {"seed": 1})
-    kept = trial({"width": 8, "biased": False})
-    assert store.get(kept.hparams) is None
-    store.put(kept)
-    assert TrialStore(str(tmp_path), {"seed": 1}).get({"biased": False, "width": 8}) == kept
-    assert TrialStore(str(tmp_path), {"seed": 2}).get(kept.hparams) is None
-    (path,) = tmp_path.glob("*/*.json")
-    # What a process that was killed while it wrote leaves behind.
-    path.rename(f"{path}.incoming")
-    assert store.get(kept.hparams) is None
-    store.put(kept)
-    assert store.get(kept.hparams) == kept
-
-
-def test_a_failure_that_is_not_the_points_own_is_tried_again(tmp_path):
-    store, point = TrialStore(str(tmp_path), {}), {"width": 8}
-    errors = [MemoryError("no room"), CompressionError("width 8 is not for us"), AssertionError("built again")]
-
-    def build(point):
-        raise errors.pop(0)
-
-    experiment = Experiment(build, lambda names: None, SearchSettings(), TrainSettings(), "accuracy", seed=1)
-    ended = [run_or_recall(experiment, store, point) for _ in range(3)]
-    assert [trial.reason for trial in ended] == ["MemoryError: no room", *["width 8 is not for us"] * 2]
-    assert {trial.status for trial in ended} == {Status.FAILED}
-    assert len(errors) == 1
