@@ -2,7 +2,7 @@
 
 import importlib
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from compression.data import Task
 from compression.keras_models import check_model
 from compression.search.space import Space, make_space
 
-_REQUIRED = ("preprocessing_fn", "build_model")
-_OPTIONAL = ("build_student", "search_space")
+_FUNCTIONS = ("preprocessing_fn", "build_model", "build_student", "search_space")
+
+TO_TRAIN = ("preprocessing_fn", "build_model")
+"""What a module must define that builds the model; beside a pretrained one it need not build it."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,15 @@ class ModelModule:
     Attributes:
         name: Dotted name.
         preprocessing_fn: Raw features to transformed features, in TensorFlow and TensorFlow Transform.
-        build_model: Hyper-parameters to an uncompiled functional `tf_keras` model.
+        build_model: Hyper-parameters to an uncompiled functional `tf_keras` model; `None` beside a model that was
+            trained elsewhere.
         build_student: The same for the student of `distill`; `None` when the module has none.
         search_space: Hyper-parameters and the values that a search may give them; `None`: there is nothing to search.
     """
 
     name: str
     preprocessing_fn: Callable[..., dict[str, Any]]
-    build_model: Callable[[Mapping[str, Any]], keras.Model]
+    build_model: Callable[[Mapping[str, Any]], keras.Model] | None
     build_student: Callable[[Mapping[str, Any]], keras.Model] | None = None
     search_space: Callable[[], dict[str, list]] | None = None
 
@@ -98,8 +101,12 @@ class ModelModule:
         return make_space(declared, fixed, name)
 
 
-def load(name: str) -> ModelModule:
+def load(name: str, needs: Sequence[str] = TO_TRAIN) -> ModelModule:
     """Imports the module.
+
+    Args:
+        name: Dotted name.
+        needs: Functions that it must define.
 
     Raises:
         InputError: It does not exist, does not import, or lacks a function.
@@ -112,14 +119,13 @@ def load(name: str) -> ModelModule:
         ) from error
     except Exception as error:  # whatever importing the user's code raises
         raise InputError(f"model module {name} must import, but raised {_cause(error)}") from error
-    missing = [function for function in _REQUIRED if not callable(getattr(module, function, None))]
+    missing = [function for function in needs if not callable(getattr(module, function, None))]
     if missing:
         raise InputError(
-            f"model module {name} must define {' and '.join(_REQUIRED)}; it lacks {' and '.join(missing)}; "
-            "models/digits.py shows both"
+            f"model module {name} must define {' and '.join(needs)}; it lacks {' and '.join(missing)}; "
+            "models/digits.py shows how"
         )
-    optional = {function: getattr(module, function, None) for function in _OPTIONAL}
-    return ModelModule(name, module.preprocessing_fn, module.build_model, **optional)
+    return ModelModule(name, *(getattr(module, function, None) for function in _FUNCTIONS))
 
 
 def _cause(error: Exception) -> str:

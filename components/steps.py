@@ -58,7 +58,9 @@ def Distill(  # noqa: N802 - a component is named like a class
     student = step.model
     if chosen.student == "build_student":
         given = {**json.loads(hparams), **chosen.hparams}
-        student = model_module.load(module).student(given, task=task, features=set(step.model.input_names))
+        student = model_module.load(module, needs=["build_student"]).student(
+            given, task=task, features=set(step.model.input_names)
+        )
     distilled = distill(student, step.data, chosen, teacher=step.teacher)
     step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()}, promises=[])
 

@@ -70,16 +70,20 @@ def finish(request: Request) -> Finished:
     model = keras_models.load(request.model)
     data = request.read(model.input_names)
     mismatch = None
+    made: Report = {}
+    shared = any(report["step"] == "cluster" for report in request.reports)
     try:
-        content = quantize.convert(model, request.settings, data.train)
+        converted = quantize.quantize(model, data, request.settings, metric=request.metric, keep_sharing=shared)
+        content, made = converted.content, converted.report
     except OutputMismatch as found:
         content, mismatch = found.content, str(found)
     weights = kernels(model)
     audited = audit(content, weights)
     predictor = TFLitePredictor(content)
     report = {
+        **made,
         "audit": audited.to_dict(),
-        "promises": _promises(audited, weights, request.settings.mode, request.reports),
+        "promises": _promises(audited, weights, request, _relieved(request.settings, made)),
         "mismatch": mismatch,
         "sizes": _sizes(content, audited),
         "inputs": [asdict(tensor) for tensor in predictor.inputs],
@@ -90,10 +94,22 @@ def finish(request: Request) -> Finished:
     return Finished(content, report)
 
 
-def _promises(audited: Audit, weights: Iterable[Kernel], mode: str, reports: Sequence[Mapping[str, Any]]) -> Report:
-    left_float = {layer for report in reports for layer in report.get("left_float", ())}
+def _relieved(settings: QuantizeSettings, made: Report) -> set[str]:
+    """Layers that were to have another precision than the mode's: by name, or to keep the budget."""
+    if not settings.layers and settings.max_validation_drop is None:
+        return set()
+    usual = {"int8_io": "int8"}.get(settings.mode, settings.mode)
+    return {row["layer"] for row in made.get("layers", ()) if row["precision"] != usual}
+
+
+def _promises(audited: Audit, weights: Iterable[Kernel], request: Request, relieved: set[str]) -> Report:
+    reports = request.reports
+    left_float = relieved | {layer for report in reports for layer in report.get("left_float", ())}
     # Every step says what holds after it: removing channels, for one, makes some promises anew.
-    made = [*promises.from_plain(reports[-1]["promises"] if reports else ()), *promise_mode(weights, mode, left_float)]
+    made = [
+        *promises.from_plain(reports[-1]["promises"] if reports else ()),
+        *promise_mode(weights, request.settings.mode, left_float),
+    ]
     return {"made": promises.to_plain(made), "broken": promises.check(made, audited)}
 
 

@@ -12,19 +12,24 @@ from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapp
 from compression.data import Task
 from compression.errors import CompressionError
 from compression.qat_scheme import CUSTOM_OBJECTS
+from compression.saved_model_layer import SavedModelLayer
 
 SIGNATURE = "serving_default"
 
 _PROBABILITIES: dict[str, str] = {"multiclass": "softmax", "binary": "sigmoid"}
 
 
-def serving_function(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
-    """The model's inference as a function with one named argument per input, `[None, ...]` each.
+def serving_function(model: keras.Model, batch_size: int | None = None) -> tf.types.experimental.ConcreteFunction:
+    """The model's inference as a function with one named argument per input, `[batch_size, ...]` each.
 
     The result is a dict with one entry, named after the output layer; a quantization wrapper does not change the name.
+
+    Args:
+        model: Functional or Sequential.
+        batch_size: Examples in a batch; `None`: any number.
     """
     specification = {
-        name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+        name: tf.TensorSpec([batch_size, *tensor.shape[1:]], tensor.dtype, name=name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     }
     output_name = _unwrapped(model.outputs[0]._keras_history.layer).name
@@ -83,13 +88,36 @@ def layer_calls(model: keras.Model) -> Counter[str]:
     return Counter(node.layer.name for node in nodes)
 
 
+def looping_layers(model: keras.Model) -> list[str]:
+    """Names of recurrent layers that are computed in a loop: not unrolled, those inside other layers included.
+
+    TFLite can store a loop only for a batch of fixed size.
+    """
+    holders = (layer for layer in model.layers if any(_is_loop(part) for part in (layer, *layer.submodules)))
+    return [layer.name for layer in holders]
+
+
+def _is_loop(layer: object) -> bool:
+    return isinstance(layer, keras.layers.RNN) and not layer.unroll
+
+
 def nested_models(model: keras.Model) -> list[str]:
     """Names of layers that are models themselves, in the model's order."""
     return [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
 
 
+def is_opaque(model: keras.Model) -> bool:
+    """Whether the model is the signature of a SavedModel, in which no step sees layers."""
+    return any(isinstance(layer, SavedModelLayer) for layer in model.layers)
+
+
 def refuse_nested(model: keras.Model, step: str) -> None:
-    """Raises a CompressionError that names the nested models when there are any."""
+    """Raises a CompressionError that names the models inside, Keras's own or a SavedModel, when there are any."""
+    if is_opaque(model):
+        raise CompressionError(
+            f"{step} needs a model of Keras layers, got a SavedModel without them, which quantize alone can take; save "
+            f"the model as .keras or .h5 with tf_keras, or leave the {step} step out"
+        )
     nested = nested_models(model)
     if nested:
         raise CompressionError(
@@ -110,12 +138,22 @@ def check_model(model: object, *, task: Task, feature_names: Set[str] | None = N
     Raises:
         CompressionError: What must hold, what was given, what to do.
     """
-    _check_kind(model)
+    check_structure(model)
     assert isinstance(model, keras.Model)
-    _check_layers(model)
     if feature_names is not None:
         _check_inputs(model, feature_names)
     _check_output(model, task)
+
+
+def check_structure(model: object) -> None:
+    """Checks that a model is a Functional or Sequential tf_keras model of Keras's own layers.
+
+    Raises:
+        CompressionError: What must hold, what was given, what to do.
+    """
+    _check_kind(model)
+    assert isinstance(model, keras.Model)
+    _check_layers(model)
 
 
 def _check_kind(model: object) -> None:
@@ -150,6 +188,8 @@ def _check_layers(model: keras.Model) -> None:
                     f"{layer.name!r}; build it with the functional API"
                 )
             _check_layers(layer)
+        elif isinstance(layer, SavedModelLayer):
+            continue
         elif type(layer).__module__.split(".")[0] not in ("tf_keras", "tensorflow_model_optimization"):
             raise CompressionError(
                 f"every layer must be one of Keras's own, got {type(layer).__name__} as layer {layer.name!r}; write "
@@ -183,7 +223,8 @@ def _check_output(model: keras.Model, task: Task) -> None:
     if wanted is not None and wanted not in output_activation(model):
         raise CompressionError(
             f"task {task} needs probabilities, so the last layer must end in {wanted}, got "
-            f"{output_activation(model) or 'none'} in layer {model.output_names[0]!r}; set activation={wanted!r}"
+            f"{output_activation(model) or 'none'} in layer {model.output_names[0]!r}; set activation={wanted!r}, or "
+            f"add keras.layers.Activation({wanted!r})"
         )
 
 

@@ -66,7 +66,8 @@ def dequantize_array(values: np.ndarray, scale: float, zero_point: int) -> np.nd
 class TFLitePredictor:
     """Runs a TFLite model by feature names, floats in and floats out whatever the model's own types are.
 
-    XNNPACK is on, as on a device. Not safe for use by several threads at once.
+    XNNPACK is on, as on a device. Not safe for use by several threads at once. A file for batches of one example is
+    asked example by example, its variables (the state of a fused LSTM) reset before each.
 
     Attributes:
         input_names: Names of the features that the model takes.
@@ -102,10 +103,18 @@ class TFLitePredictor:
         if len(sizes) != 1:
             found = ", ".join(f"{name}: {len(array)}" for name, array in arrays.items())
             raise CompressionError(f"all features of a batch must have as many examples, got {found}; align the arrays")
+        size = sizes.pop()
+        if not any(info.shape[:1] == (1,) for info in self.inputs):
+            return self._answer(arrays, size)
+        parts = [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(size)]
+        return np.concatenate([self._answer(part, 1) for part in parts])
+
+    def _answer(self, arrays: Mapping[str, np.ndarray], size: int) -> np.ndarray:
         try:
-            self._resize(sizes.pop())
+            self._resize(size)
         except RuntimeError as error:
             raise CompressionError(f"LiteRT must have a kernel for every operator, but it says: {error}") from error
+        self._interpreter.reset_all_variables()
         for name, array in arrays.items():
             self._interpreter.set_tensor(self._input_indices[name], array)
         self._interpreter.invoke()

@@ -1,37 +1,74 @@
 """Conversion of a Keras model to one TFLite file, post-training or after quantization-aware training."""
 
-import tempfile
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 import tf_keras as keras
 
-from compression import keras_models
-from compression.data import Features, Split
+from compression.audit import audit
+from compression.data import Split, TrainingData
 from compression.errors import CompressionError, OutputMismatch
+from compression.layer_names import first_match
 from compression.predict import TFLitePredictor
 from compression.qat import is_quantization_aware
+from compression.quantization.converter import (
+    Int8Requantizer,
+    check_integer_io,
+    convert_whole,
+    per_tensor_convolutions,
+)
+from compression.quantization.edge_quantizer import EdgeRequantizer
+from compression.quantization.layer_operators import (
+    INT4_OPERATORS,
+    STATEFUL_OPERATORS,
+    LayerOperator,
+    layer_operators,
+    layer_precisions,
+)
+from compression.quantization.outputs import UNEXPLAINED, Comparison, compare, keras_answers
+from compression.quantization.selective import Requantizer, Selector
 from compression.settings import QuantizeSettings
-from compression.settings.quantize import CALIBRATED_MODES, INT8_MODES
+from compression.settings.quantize import INT8_MODES
 
-FLOAT_TOLERANCES: dict[str, float] = {"float32": 1e-4, "float16": 2.0**-5}
-"""Largest allowed output error of the float modes, as a share of the largest output (at least 1).
-
-float32: a few thousand summands in another order lose about three of seven digits. float16: a stored weight is off by
-at most 2**-11 of its value; 64 such errors in a row may add up in a deep network.
-"""
-
-_CHECKED_EXAMPLES = 64
-
-# Two conversions at once in one process give files that differ in two bytes of metadata.
-_conversion_lock = threading.Lock()
+_STORED = {
+    "float16": "float16",
+    "dynamic": "int8",
+    "int8": "int8",
+    "int8_io": "int8",
+    "int16x8": "int8",
+    "int4": "int4",
+}
+"""Mode -> the type that it stores weights in."""
 
 
-def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split) -> bytes:
+@dataclass(frozen=True)
+class Conversion:
+    """A finished file and how it came about.
+
+    Attributes:
+        content: The flatbuffer.
+        report: Plain values for JSON: `mode`; `layers`, what the file computes each layer in (`layer`, `precision`,
+            `operators`); `stateful`, whether the file remembers the example before until its variables are reset, as
+            fused LSTMs do; `equivalence`, its distance from the Keras model on train examples (`measure`, `error`,
+            `allowed`, `examples`); `clipping` of 4-bit weights, `min_max` or `octav`, or `None`; `selective` when there
+            was a `max_validation_drop`, see `compression.quantization.selective.Selection`, else `None`.
+    """
+
+    content: bytes
+    report: dict[str, Any]
+
+
+def quantize(
+    model: keras.Model,
+    data: TrainingData,
+    settings: QuantizeSettings,
+    *,
+    metric: str,
+    keep_sharing: bool = False,
+) -> Conversion:
     """Converts to TFLite with a `serving_default` signature whose inputs bear the model's input names.
 
     A quantization-aware model brings its own ranges, so it is not calibrated: calibration would quantize layers that
@@ -39,36 +76,42 @@ def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split) 
     dense layer that was left float between two trained ranges gets int8 weights (rounded, never trained).
 
     Args:
-        model: Plain, or quantization-aware (modes `int8` and `int8_io` only).
-        settings: Mode and number of calibration examples.
-        calibration: The train split: its first examples set the activation ranges of integer modes, and check the
-            outputs of float modes.
+        model: Plain, or quantization-aware (modes `int8` and `int8_io` only, without `layers` or a budget).
+        data: `train` sets the activation ranges of integer modes and checks the outputs; `validation` measures the drop
+            when there is a budget for it.
+        settings: The mode, and which layers differ from it.
+        metric: What `max_validation_drop` is counted in, a name in `compression.settings.metrics.METRICS`.
+        keep_sharing: The model's weights are shared (a cluster step came before): dense layers get one scale, as do
+            convolutions where that leaves fewest distinct integers.
 
     Returns:
-        The flatbuffer; the same model and data give the same bytes.
+        The file and a report; the same model, data and settings give the same bytes.
 
     Raises:
-        OutputMismatch: A float file's outputs differ from the model's.
-        CompressionError: Mode and model do not fit, or the converter refuses an operator.
+        OutputMismatch: The file does not compute what the model computes.
+        CompressionError: Mode and model do not fit, an operator is refused, a pattern matches no layer, the budget
+            cannot be met, or nothing was quantized.
     """
-    aware = is_quantization_aware(model)
-    if aware and settings.mode not in INT8_MODES:
-        raise CompressionError(
-            f"after qat the mode must be {' or '.join(sorted(INT8_MODES))}, got {settings.mode}: other modes throw the "
-            "trained ranges away; change the mode or leave the qat step out"
-        )
-    with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "model"
-        _save_inference(model, directory)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(directory), signature_keys=[keras_models.SIGNATURE])
-        _MODES[settings.mode](converter)
-        if settings.mode in CALIBRATED_MODES and not aware:
-            converter.representative_dataset = _representative(model, settings, calibration)
-        tflite = _run(converter, settings.mode)
-    if settings.mode == "int8_io":
-        _check_integer_io(tflite)
-    _check_outputs(model, tflite, settings.mode, calibration)
-    return tflite
+    if is_quantization_aware(model):
+        _check_trained_ranges(settings)
+    if settings.mode != "int4" and not settings.layers and settings.max_validation_drop is None:
+        ranges = not is_quantization_aware(model)
+        content = convert_whole(model, settings, data.train, ranges=ranges, keep_sharing=keep_sharing)
+        return _finished(model, data.train, settings, content)
+    make, operators = _requantizer(model, settings, data.train, keep_sharing)
+    fixed = _fixed(operators, model, settings)
+    selection = None
+    if settings.max_validation_drop is not None:
+        selection = Selector(make, operators, data, settings, metric=metric, fixed=fixed).select()
+    content = selection.content if selection else make(fixed)
+    report = {"clipping": getattr(make, "clipping", None), "selective": selection.report if selection else None}
+    return _finished(model, data.train, settings, content, report)
+
+
+def convert(model: keras.Model, settings: QuantizeSettings, calibration: Split, *, keep_sharing: bool = False) -> bytes:
+    """`quantize` for settings without `max_validation_drop`: only the bytes, and no validation split is needed."""
+    data = TrainingData(train=calibration, validation=calibration, task="regression", seed=0)
+    return quantize(model, data, settings, metric="rmse", keep_sharing=keep_sharing).content
 
 
 def max_abs_error(model: keras.Model, tflite: bytes, split: Split, count: int) -> float:
@@ -80,110 +123,119 @@ def max_abs_error(model: keras.Model, tflite: bytes, split: Split, count: int) -
         split: Examples to compare on.
         count: How many of them, from the first.
     """
-    return _compare(model, tflite, split, count)[0]
-
-
-def _save_inference(model: keras.Model, directory: Path) -> None:
-    module = tf.Module()
-    module.model = model
-    tf.saved_model.save(
-        module, str(directory), signatures={keras_models.SIGNATURE: keras_models.serving_function(model)}
-    )
-
-
-def _float32(converter: tf.lite.TFLiteConverter) -> None:
-    converter.optimizations = []
-
-
-def _float16(converter: tf.lite.TFLiteConverter) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-
-
-def _dynamic(converter: tf.lite.TFLiteConverter) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-
-
-def _int8(converter: tf.lite.TFLiteConverter) -> None:
-    # An operator without an int8 kernel stays float; the audit lists it.
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-
-
-def _int8_io(converter: tf.lite.TFLiteConverter) -> None:
-    _int8(converter)
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-
-
-def _int16x8(converter: tf.lite.TFLiteConverter) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
-
-
-_MODES: dict[str, Callable[[tf.lite.TFLiteConverter], None]] = {
-    "float32": _float32,
-    "float16": _float16,
-    "dynamic": _dynamic,
-    "int8": _int8,
-    "int8_io": _int8_io,
-    "int16x8": _int16x8,
-}
-
-
-def _representative(
-    model: keras.Model, settings: QuantizeSettings, calibration: Split
-) -> Callable[[], Iterator[Features]]:
-    features, label = calibration.take_arrays(settings.calibration_examples)
-
-    def examples() -> Iterator[Features]:
-        for index in range(len(label)):
-            yield {name: features[name][index : index + 1] for name in model.input_names}
-
-    return examples
-
-
-def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
-    try:
-        with warnings.catch_warnings():
-            # The converter calibrates with an interpreter of its own that it has deprecated itself.
-            warnings.filterwarnings("ignore", message="(?s).*tf.lite.Interpreter is deprecated")
-            return bytes(converter.convert())
-    except Exception as error:  # The converter raises its own ConverterError, RuntimeError, ValueError and more.
-        reason = next((line for line in str(error).splitlines() if "error" in line.lower()), str(error))
-        raise CompressionError(
-            f"mode {mode} needs operators that TFLite has, but the converter said: {reason[:500]}; replace the layer, "
-            "or choose another mode"
-        ) from error
-
-
-def _check_integer_io(tflite: bytes) -> None:
-    """Holds the file to its promise: the converter keeps float where the first or last layer stayed float."""
-    predictor = TFLitePredictor(tflite)
-    floats = [info.name for info in (*predictor.inputs, *predictor.outputs) if info.dtype != "int8"]
-    if floats:
-        raise CompressionError(
-            f"an int8_io file must have int8 inputs and outputs, but {', '.join(floats)} stayed float, because a layer "
-            "beside it was left float; quantize that layer too, or choose mode int8"
-        )
-
-
-def _check_outputs(model: keras.Model, tflite: bytes, mode: str, split: Split) -> None:
-    if mode not in FLOAT_TOLERANCES:
-        return
-    error, largest = _compare(model, tflite, split, _CHECKED_EXAMPLES)
-    allowed = FLOAT_TOLERANCES[mode] * max(1.0, largest)
-    if not error <= allowed:  # also when it is NaN
-        raise OutputMismatch(
-            f"a {mode} file must compute what its Keras model computes, got a largest output difference of {error:g} "
-            f"(allowed {allowed:g}); the model may hold weights that {mode} cannot hold: choose another mode",
-            tflite,
-        )
-
-
-def _compare(model: keras.Model, tflite: bytes, split: Split, count: int) -> tuple[float, float]:
-    """Largest absolute difference, and the largest absolute Keras output."""
     features, _ = split.take_arrays(count)
-    inputs = [features[name] for name in model.input_names]
-    expected = np.asarray(model(inputs[0] if len(inputs) == 1 else inputs, training=False), np.float32)
-    got = TFLitePredictor(tflite).predict(features)
-    return float(np.max(np.abs(got - expected))), float(np.max(np.abs(expected)))
+    difference = TFLitePredictor(tflite).predict(features) - keras_answers(model)(features)
+    return float(np.max(np.abs(difference)))
+
+
+def _check_trained_ranges(settings: QuantizeSettings) -> None:
+    if settings.mode not in INT8_MODES:
+        raise CompressionError(
+            f"after qat the mode must be {' or '.join(sorted(INT8_MODES))}, got {settings.mode}: other modes throw the "
+            "trained ranges away; change the mode or leave the qat step out"
+        )
+    given = settings.changed("layers", "max_validation_drop")
+    if given:
+        raise CompressionError(
+            f"after qat every layer has the ranges it was trained with, got {' and '.join(given)}; leave them out, or "
+            "name layers to stay float in the skip of the qat step"
+        )
+
+
+def _requantizer(
+    model: keras.Model, settings: QuantizeSettings, train: Split, keep_sharing: bool
+) -> tuple[Requantizer, list[LayerOperator]]:
+    """The converter for int8 beside float32, whose operators it covers best; the edge quantizer for all else."""
+    names = [layer.name for layer in model.layers]
+    wanted = {*settings.layers.values()}
+    if settings.max_validation_drop is not None:
+        wanted.add(settings.kept_precision)
+    if settings.mode in INT8_MODES and wanted <= {"float32", "int8"}:
+        make = Int8Requantizer(model, settings, train, keep_sharing=keep_sharing)
+        return make, layer_operators(make.content, names)
+    content = convert_whole(model, QuantizeSettings(mode="float32"), train)
+    operators = layer_operators(content, names)
+    per_tensor = {"FULLY_CONNECTED"} if keep_sharing else set()
+    if keep_sharing and per_tensor_convolutions(model):
+        per_tensor |= {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
+    layers = _fixed(operators, model, settings)
+    return EdgeRequantizer(content, operators, settings, train, per_tensor=per_tensor, layers=layers), operators
+
+
+def _fixed(operators: Sequence[LayerOperator], model: keras.Model, settings: QuantizeSettings) -> dict[str, str]:
+    """Operator -> the precision that `layers` asks for, where it can have it."""
+    table = first_match(settings.layers, [layer.name for layer in model.layers], key="layers")
+    fixed: dict[str, str] = {}
+    for operator in operators:
+        precision = next((table[layer] for layer in operator.layers if layer in table), None)
+        if precision is not None and (precision != "int4" or operator.op in INT4_OPERATORS[settings.mode]):
+            fixed[operator.output] = precision
+    return fixed
+
+
+def _finished(
+    model: keras.Model,
+    train: Split,
+    settings: QuantizeSettings,
+    content: bytes,
+    report: Mapping[str, Any] | None = None,
+) -> Conversion:
+    """Holds the file to what was asked for and to what the model computes."""
+    names = [layer.name for layer in model.layers]
+    operators = layer_operators(content, names)
+    _check_changed(content, settings)
+    _check_layers(operators, settings)
+    if settings.mode == "int8_io":
+        check_integer_io(content)
+    coarsest = max((settings.mode, *settings.layers.values()), key=lambda one: UNEXPLAINED.get(one, 0.0))
+    equivalence = compare(model, content, coarsest, train)
+    if not equivalence.fits:
+        raise OutputMismatch(_mismatch(settings.mode, equivalence), content)
+    common = {
+        "mode": settings.mode,
+        "layers": layer_precisions(operators),
+        "stateful": any(operator.op in STATEFUL_OPERATORS for operator in operators),
+        "equivalence": equivalence.to_dict(),
+        "clipping": None,
+        "selective": None,
+    }
+    return Conversion(content, common | dict(report or {}))
+
+
+def _check_changed(content: bytes, settings: QuantizeSettings) -> None:
+    """A mode that quantized no weight would be a float file under another name."""
+    stored = {row.dtype for row in audit(content).weights}
+    promised = {_STORED.get(settings.mode, "float32")} | ({"int4"} & {*settings.layers.values()})
+    if stored and not stored & promised:
+        advice = "choose another mode"
+        if settings.mode == "dynamic":
+            advice = "tensors below 1,024 weights, and LSTMs with one of them, stay float: choose mode int8 or float16"
+        raise CompressionError(
+            f"mode {settings.mode} must store weights in {' or '.join(sorted(promised))}, but it changed nothing: the "
+            f"file holds {' and '.join(sorted(stored))} only; {advice}"
+        )
+
+
+def _check_layers(operators: Sequence[LayerOperator], settings: QuantizeSettings) -> None:
+    for pattern, precision in settings.layers.items():
+        matched = [one for one in operators if any(fnmatchcase(layer, pattern) for layer in one.layers)]
+        if not any(operator.precision == precision for operator in matched):
+            advice = "name other layers, or leave the entry out"
+            if precision == "int4":
+                advice = f"LiteRT takes 4 bits in convolutions (not depthwise) and dense layers; {advice}"
+            found = sorted({f"{operator.op} in {operator.precision}" for operator in matched})
+            raise CompressionError(
+                f"every entry of `layers` must change what is computed, but {pattern}: {precision} gives "
+                f"{', '.join(found) or 'no operator of its own in the file'}; {advice}"
+            )
+
+
+def _mismatch(mode: str, found: Comparison) -> str:
+    if found.measure == "largest error":
+        advice = f"the model may hold weights that {mode} cannot hold: choose another mode"
+    else:
+        advice = "calibrate with examples like those of practice, or choose another mode"
+    return (
+        f"a {mode} file must compute what its Keras model computes, got a {found.measure} of {found.error:g} on "
+        f"{found.examples} examples (allowed {found.allowed:g}); {advice}"
+    )

@@ -10,11 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
-from tfx.components.trainer.component import Trainer
-from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import BaseChannel
 
 from components.data_guard import DataGuard
@@ -25,6 +22,7 @@ from components.evaluate.gate import Gate
 from components.import_schema import ImportSchema
 from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
+from components.pretrained_spec import PretrainedSpec
 from components.selector import Selector
 from components.summary import Summary
 from compression.edge.host import host_key
@@ -34,9 +32,10 @@ from compression.settings.edge import EdgeSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
-from pipeline.plan import Plan, VariantPlan, make_plan
+from pipeline.plan import Plan, VariantPlan, make_plan, root_id
 from pipeline.raw_nodes import export_raw, raw_transform
-from pipeline.search import make_search, recipe
+from pipeline.search import make_search
+from pipeline.start_nodes import pretrained_model, trainer, transform
 from pipeline.steps import STEPS
 
 BEAM_ARGS = [
@@ -57,6 +56,7 @@ def build(
     *,
     pipeline_root: str,
     registry: str,
+    pretrained: PretrainedSpec | None = None,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
 ) -> Pipeline:
     """The TFX pipeline of a configuration.
@@ -66,6 +66,7 @@ def build(
         spec: The input files, already resolved.
         pipeline_root: Folder or URI of all artifacts.
         registry: Folder of pushed models.
+        pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
     """
     return Pipeline(
@@ -73,7 +74,7 @@ def build(
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,
-        components=_Graph(config, spec, registry, trials_uri=f"{pipeline_root}/search/trials").nodes,
+        components=_Graph(config, spec, pretrained, registry, trials_uri=f"{pipeline_root}/search/trials").nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
 
@@ -81,15 +82,18 @@ def build(
 class _Graph:
     """Wires the nodes; every method adds some and returns what later ones read."""
 
-    def __init__(self, config: Config, spec: IngestSpec, registry: str, *, trials_uri: str) -> None:
+    def __init__(
+        self, config: Config, spec: IngestSpec, pretrained: PretrainedSpec | None, registry: str, *, trials_uri: str
+    ) -> None:
         self.nodes: list[BaseNode] = []
         self._config = config
+        self._pretrained = pretrained
         plan = make_plan(config)
         self._data(spec)
         self._search = make_search(config, self._transformed, trials_uri)
         if self._search:
             self._add(self._search, "search")
-        self._train()
+        self._float_model()
         self._baseline_parts()
         self._variants = self._compress(plan)
         self._push(plan, registry)
@@ -108,21 +112,14 @@ class _Graph:
             DataGuard(anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard")),
             "data-guard",
         )
-        module = self._config.model.module
-        self._transform = self._add(
-            Transform(
-                examples=self._examples,
-                schema=schema,
-                preprocessing_fn=f"{module}.preprocessing_fn",
-                splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=list(spec.splits)),
-                custom_config={"code_sha256": code_sha256(module)},
-            ),
-            "transform",
-        )
+        transformed = transform(self._config, self._examples, schema, list(spec.splits), self._pretrained)
+        self._transform = self._add(transformed, "transform")
         self._transform.add_upstream_node(guard)
         self._front: BaseNode | None = None
         if self._config.export.inputs == "raw":
-            front = raw_transform(self._config, self._examples, self._transform.outputs["transform_graph"])
+            front = raw_transform(
+                self._config, self._examples, self._transform.outputs["transform_graph"], self._pretrained
+            )
             self._front = self._add(front, "raw-transform")
 
     def _schema(self, statistics: BaseNode) -> BaseChannel:
@@ -133,36 +130,31 @@ class _Graph:
         infer = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["validation", "eval"])
         return self._add(infer, "schema").outputs["schema"]
 
-    def _train(self) -> None:
-        module = self._config.model.module
-        self._trainer = self._add(
-            Trainer(
-                run_fn="components.train.run_fn",
-                **self._transformed,
-                train_args=trainer_pb2.TrainArgs(splits=["train"]),
-                # TFX's "eval" arguments are what is looked at while training: the eval split stays with the gate.
-                eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
-                hyperparameters=self._search.outputs["best_hyperparameters"] if self._search else None,
-                custom_config={**recipe(self._config), "code_sha256": code_sha256("components.train", module)},
-            ),
-            "trainer",
-        )
+    def _float_model(self) -> None:
+        """Where every variant begins: what the Trainer makes, or what was trained elsewhere."""
+        if self._pretrained is not None:
+            graph = self._transform.outputs["transform_graph"]
+            self._root = pretrained_model(self._config, self._pretrained, graph)
+        else:
+            found = self._search.outputs["best_hyperparameters"] if self._search else None
+            self._root = trainer(self._config, self._transformed, found)
+        self._add(self._root, root_id(self._config))
         if self._front is not None:
             # A transform that no TFLite file can hold must not cost a training.
-            self._trainer.add_upstream_node(self._front)
+            self._root.add_upstream_node(self._front)
 
     def _compress(self, plan: Plan) -> dict[str, dict[str, BaseChannel]]:
-        made: dict[str | None, BaseNode] = {None: self._trainer}
+        made: dict[str | None, BaseNode] = {None: self._root}
         for step in plan.steps:
             parent = made[step.parent]
-            more = {"teacher": self._trainer.outputs["model"]} | self._student(step.kind)
+            more = {"teacher": self._root.outputs["model"]} | self._student(step.kind)
             made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent, **more)
         return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
 
     def _student(self, kind: str) -> dict[str, str]:
         """What a step that builds a network of the user's own needs."""
         model = self._config.model
-        return {"module": model.module, "hparams": json.dumps(model.hparams)} if kind == "distill" else {}
+        return {"module": model.module or "", "hparams": json.dumps(model.hparams)} if kind == "distill" else {}
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
@@ -191,13 +183,13 @@ class _Graph:
 
     def _baseline_parts(self) -> None:
         """The float model as TFLite, its answers to the eval split for all gates, and how fast it is."""
-        model = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        model = self._quantize("baseline", QuantizeSettings(mode="float32"), self._root, variant="")
         # With its transform too, so that sizes and latencies compare like with like.
         self._baseline = self._export("raw-baseline", model)
         # The Keras model is the truth: its TFLite form is only compared in size and speed.
         answers = BaselineAnswers(
             **self._transformed,
-            model=self._trainer.outputs["model"],
+            model=self._root.outputs["model"],
             split="eval",
             code_sha256=code_sha256("components.evaluate.answers"),
         )
@@ -229,7 +221,7 @@ class _Graph:
     def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str | BaseChannel) -> BaseNode:
         module, _, name = STEPS[kind].component.rpartition(".")
         component = getattr(importlib.import_module(module), name)
-        model = parent.outputs["model" if parent is self._trainer else "compressed"]
+        model = parent.outputs["model" if parent is self._root else "compressed"]
         node = component(
             model=model,
             **self._transformed,
@@ -237,7 +229,7 @@ class _Graph:
             label=self._config.data.label,
             task=self._config.model.task,
             seed=self._config.seed,
-            code_sha256=code_sha256(module, *(more[key] for key in ("module",) if key in more)),
+            code_sha256=code_sha256(module, *(more[key] for key in ("module",) if more.get(key))),
             **more,
         )
         return self._add(node, node_id)

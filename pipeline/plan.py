@@ -71,6 +71,11 @@ class Plan:
     variants: tuple[VariantPlan, ...]
 
 
+def root_id(config: Config) -> str:
+    """Id of the node whose float model all variants start from."""
+    return "trainer" if config.model.pretrained is None else "pretrained"
+
+
 def make_plan(config: Config) -> Plan:
     """Merges the variants' common beginnings into a tree.
 

@@ -6,26 +6,32 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel
 
 from components.export_raw import ExportRaw
+from components.pretrained_spec import PretrainedSpec
 from components.raw_transform import RawTransform
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 
 
-def raw_transform(config: Config, examples: BaseChannel, transform_graph: BaseChannel) -> BaseNode:
+def raw_transform(
+    config: Config, examples: BaseChannel, transform_graph: BaseChannel, pretrained: PretrainedSpec | None
+) -> BaseNode:
     """Converts the transform, once for all variants.
 
     Args:
         config: The configuration.
         examples: Raw examples.
         transform_graph: What TFX's Transform made.
+        pretrained: The model that was trained elsewhere, which says itself what it reads; `None`: the module's does.
     """
+    built = [] if pretrained is not None else [str(config.model.module)]
     return RawTransform(
         examples=examples,
         transform_graph=transform_graph,
-        module=config.model.module,
+        module="" if pretrained is not None else config.model.module,
         hparams=json.dumps(config.model.hparams),
         task=config.model.task,
-        code_sha256=code_sha256("components.raw_transform", config.model.module),
+        pretrained="" if pretrained is None else pretrained.to_json(),
+        code_sha256=code_sha256("components.raw_transform", *built),
     )
 
 

@@ -90,7 +90,8 @@ class Session:
         self._interpreter.invoke()
 
     def answer(self, example: Mapping[str, np.ndarray]) -> Arrays:
-        """Outputs for a prepared example, in the model's own types."""
+        """Outputs for a prepared example, in the model's own types; what the example before left behind is reset."""
+        self._interpreter.reset_all_variables()
         self.set_inputs(example)
         self.invoke()
         return {port.name: self._interpreter.get_tensor(port.index) for port in self.outputs}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
 from pipeline.console import Console
-from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.plan import Plan, VariantPlan, describe, make_plan, root_id
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -32,22 +32,23 @@ def execute(args: argparse.Namespace, console: Console) -> int:
 
 
 def graph(config: Config, plan: Plan) -> dict[str, Any]:
-    """Nodes and edges as JSON values; the Trainer is the root, or the search before it."""
-    everyone = list(config.variants)
-    nodes: list[dict[str, Any]] = [{"id": "trainer", "kind": "train", "label": "train", "variants": everyone}]
+    """Nodes and edges as JSON values; the float model is the root, or the search before it."""
+    everyone, root = list(config.variants), root_id(config)
+    kind = "train" if root == "trainer" else root
+    nodes: list[dict[str, Any]] = [{"id": root, "kind": kind, "label": kind, "variants": everyone}]
     edges: list[dict[str, str]] = []
     if config.model.search is not None:
         nodes.insert(0, {"id": "search", "kind": "search", "label": "search", "variants": everyone})
-        edges.append({"from": "search", "to": "trainer"})
+        edges.append({"from": "search", "to": root})
     for node in plan.steps:
         users = list(node.variants)
         nodes.append({"id": node.id, "kind": node.kind, "label": describe(node), "variants": users})
-        edges.append({"from": node.parent or "trainer", "to": node.id})
+        edges.append({"from": node.parent or root, "to": node.id})
     for variant in plan.variants:
         label = describe(variant.steps[-1])
         nodes.append({"id": variant.quantize_id, "kind": "quantize", "label": label, "variants": [variant.name]})
         nodes.append({"id": variant.gate_id, "kind": "gate", "label": "gate", "variants": [variant.name]})
-        edges.append({"from": variant.parent or "trainer", "to": variant.quantize_id})
+        edges.append({"from": variant.parent or root, "to": variant.quantize_id})
         edges.append({"from": variant.quantize_id, "to": variant.gate_id})
         if variant.raw_id is not None:
             nodes.append({"id": variant.raw_id, "kind": "export", "label": "raw inputs", "variants": [variant.name]})
@@ -57,11 +58,12 @@ def graph(config: Config, plan: Plan) -> dict[str, Any]:
 
 def mermaid(config: Config, plan: Plan) -> str:
     """The tree as a mermaid flowchart."""
-    lines = ["flowchart LR", '  trainer["train"]']
+    root = root_id(config)
+    lines = ["flowchart LR", f'  {root}["{"train" if root == "trainer" else root}"]']
     lines += ['  search["search"] --> trainer'] if config.model.search else []
-    lines += [f'  {node.parent or "trainer"} --> {node.id}["{describe(node)}"]' for node in plan.steps]
+    lines += [f'  {node.parent or root} --> {node.id}["{describe(node)}"]' for node in plan.steps]
     for variant in plan.variants:
-        lines.append(f'  {variant.parent or "trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
+        lines.append(f'  {variant.parent or root} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
         lines.append(f'  {variant.quantize_id} --> {variant.gate_id}{{"gate: {variant.name}"}}')
         if variant.raw_id is not None:
             lines.append(f'  {variant.quantize_id} --> {variant.raw_id}["raw inputs"] --> selector')
@@ -70,12 +72,9 @@ def mermaid(config: Config, plan: Plan) -> str:
 
 
 def _tree(config: Config, plan: Plan) -> "Tree":
-    from rich.markup import escape
     from rich.tree import Tree
 
-    search = config.model.search
-    before = f", after a {search.algorithm} search of at most {search.trials} trials" if search else ""
-    root = Tree(f"[bold]train[/]  {escape(config.model.module)}, at most {config.train.epochs} epochs{before}")
+    root = Tree(_root_label(config))
     branches: dict[str | None, Tree] = {None: root}
     for node in plan.steps:
         note = f"  [dim]shared by {len(node.variants)} variants[/]" if len(node.variants) > 1 else ""
@@ -83,6 +82,16 @@ def _tree(config: Config, plan: Plan) -> "Tree":
     for variant in plan.variants:
         branches[variant.parent].add(_leaf(variant))
     return root
+
+
+def _root_label(config: Config) -> str:
+    from rich.markup import escape
+
+    if config.model.pretrained is not None:
+        return f"[bold]pretrained[/]  {escape(config.model.pretrained)}"
+    search = config.model.search
+    before = f", after a {search.algorithm} search of at most {search.trials} trials" if search else ""
+    return f"[bold]train[/]  {escape(str(config.model.module))}, at most {config.train.epochs} epochs{before}"
 
 
 def _leaf(variant: VariantPlan) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, model_validator
 
-from compression.settings import Settings, TrainSettings
+from compression.settings import DistillSettings, Settings, TrainSettings
 from compression.settings.edge import EdgeSettings
 from compression.settings.metrics import METRICS
 from pipeline.config.document import read
@@ -85,6 +85,9 @@ class Config(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
         faults = _cross_faults(self.gate.metric, self.model.task, self.data.label_names)
+        if self.model.pretrained is not None:
+            faults += _trained_elsewhere_faults("train" in self.model_fields_set)
+            faults += _student_faults(self.model, self.variants)
         if faults:
             raise SectionError(*faults)
         return self
@@ -105,6 +108,25 @@ def _cross_faults(metric: object, task: object, label_names: object) -> list[Fau
         must = "must hold two names for the task binary"
         faults.append(Fault(("data", "label_names"), must, f"{len(label_names)} names"))
     return faults
+
+
+def _trained_elsewhere_faults(trains: bool) -> list[Fault]:
+    if not trains:
+        return []
+    return [Fault(("train",), "must be left out with model.pretrained, which is not trained", "settings of a training")]
+
+
+def _student_faults(model: ModelSection, variants: Variants) -> list[Fault]:
+    """Beside a pretrained model, a student is the only network that is built."""
+    settings = [step.settings for steps in variants.values() for step in steps]
+    builds = any(isinstance(each, DistillSettings) and each.student == "build_student" for each in settings)
+    if builds and model.module is None:
+        must = "must be given, because a variant distills into its build_student"
+        return [Fault(("model", "module"), must, "nothing", "or set student: same")]
+    if model.hparams and not builds:
+        must = "must be left out with pretrained, unless a variant distills into build_student"
+        return [Fault(("model", "hparams"), must, show(model.hparams))]
+    return []
 
 
 def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
@@ -133,6 +155,8 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
     except SectionError as error:
         # pydantic leaves the rules across sections out once any section is wrong.
         crossing = _cross_faults(_at(raw, "gate", "metric"), _at(raw, "model", "task"), _at(raw, "data", "label_names"))
+        if _at(raw, "model", "pretrained") is not None:
+            crossing += _trained_elsewhere_faults("train" in raw)
         found = [*error.faults, *crossing]
         faults += [fault for fault in found if not _covered(fault.path, document.unreadable)]
     if faults:

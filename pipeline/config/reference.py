@@ -24,7 +24,7 @@ data:
   schema: shapes.pbtxt         # leave it out to have the schema inferred from the train split
   label_names: [circle, square, triangle]
 model:
-  module: models.shapes        # models/shapes.py with preprocessing_fn and build_model
+  module: models.shapes        # models/shapes.py; or, without `train`, pretrained: shapes.keras (.h5, a SavedModel)
   task: multiclass
   hparams: {filters: [8, 16], dropout: 0.2}
   search: {trials: 20, max_size_bytes: 30000}   # for what search_space lists and hparams leaves open

@@ -194,23 +194,43 @@ HParam = Annotated[
 
 
 class ModelSection(Settings):
-    """The module that a user writes."""
+    """The model: built and trained by a module that a user writes, or trained elsewhere."""
 
-    module: str = Field(
+    module: str | None = Field(
+        default=None,
         pattern=MODULE_NAME,
         description="dotted name of the module with `preprocessing_fn` and `build_model`, found from the working "
-        "directory",
+        "directory; with `pretrained` its `preprocessing_fn` alone is needed, and without it features pass unchanged",
+    )
+    pretrained: str | None = Field(
+        default=None,
+        pattern=FILE_PATH,
+        description="a model that was trained elsewhere, from which the steps start: a `.keras` or `.h5` file of "
+        "tf_keras, or the folder of a SavedModel; nothing is trained before the steps",
     )
     task: Literal["multiclass", "binary", "regression"] = Field(
         description="decides the loss and which metrics there are"
     )
     hparams: dict[str, HParam] = Field(
-        default={}, description="free scalars and lists, handed to `build_model` as they are"
+        default={},
+        description="free scalars and lists, handed to `build_model` as they are",
     )
     search: SearchSettings | None = Field(
         default=None,
         description="search for the hyper-parameters that the module's `search_space` lists and `hparams` leaves open",
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelSection":
+        if self.pretrained is None:
+            if self.module is None:
+                raise SectionError(Fault((), "must hold module (to train a model) or pretrained", "neither"))
+            return self
+        if self.search is not None:
+            raise SectionError(
+                Fault(("search",), "must be left out with pretrained, which builds no model", "a search")
+            )
+        return self
 
 
 class ExportSection(Settings):

@@ -130,9 +130,20 @@ def _order_faults(name: str, read: list[tuple[str | None, Step | None]]) -> list
             Fault((name,), "must end in quantize", f"{kinds[-1]} as the last step", "add quantize: {mode: int8}")
         )
     last = read[-1][1]
-    if "qat" in kinds and last and isinstance(last.settings, QuantizeSettings) and last.settings.mode not in INT8_MODES:
+    if "qat" in kinds and last and isinstance(last.settings, QuantizeSettings):
+        faults += [fault.under((name, len(read) - 1, "quantize")) for fault in _qat_faults(last.settings)]
+    return faults
+
+
+def _qat_faults(settings: QuantizeSettings) -> list[Fault]:
+    """What `quantize` cannot do after quantization-aware training."""
+    faults = []
+    if settings.mode not in INT8_MODES:
         must = f"must be one of {', '.join(sorted(INT8_MODES))} after qat, which trains for 8 bits"
-        faults.append(Fault((name, len(read) - 1, "quantize", "mode"), must, show(last.settings.mode)))
+        faults.append(Fault(("mode",), must, show(settings.mode)))
+    for key in settings.changed("layers", "max_validation_drop"):
+        must = "must be left out after qat, which trains every layer for the range it has"
+        faults.append(Fault((key,), must, show(getattr(settings, key)), "name layers in the skip of qat instead"))
     return faults
 
 

@@ -10,6 +10,7 @@ from tfx.dsl.compiler.compiler import Compiler
 from tfx.orchestration import metadata
 
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
+from components.pretrained_spec import InputSpec, PretrainedSpec
 from pipeline.config import load
 from pipeline.graph import BEAM_ARGS, build
 
@@ -169,6 +170,30 @@ def test_with_raw_inputs_what_ships_holds_the_transform(raw_config, nodes):
             f"model_{name}": [f"raw-{name.replace('_', '-')}.exported", "(optional)"] for name in raw_config.variants
         }
     assert raw["summary"]["inputs"]["baseline"] == ["raw-baseline.exported", "(optional)"]
+
+
+def test_a_pretrained_model_stands_where_the_trainer_stood(nodes, tmp_path):
+    text = (ROOT / "configs" / "digits.yaml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith(("train:", "  hparams:"))]
+    path = tmp_path / "edge.yaml"
+    path.write_text("\n".join(lines).replace("  module: models.digits", "  pretrained: digits.keras"))
+    config = load(path)
+    spec = PretrainedSpec("digits.keras", "0" * 64, {"image": InputSpec("float32", (8, 8, 1))})
+    connection = metadata.sqlite_metadata_connection_config(":memory:")
+    pipeline = build(
+        config, spec_for(config), pipeline_root="root", registry="registry", pretrained=spec, metadata=connection
+    )
+    got = {node["id"]: node for node in (plain(n.pipeline_node) for n in Compiler().compile(pipeline).nodes)}
+    expected = {node["id"]: node for node in map(plain, nodes)}
+    assert got.keys() - expected.keys() == {"pretrained"}
+    assert expected.keys() - got.keys() == {"trainer"}
+    for node_id in got.keys() & expected.keys() - {"transform"}:
+        inputs = json.loads(json.dumps(expected[node_id]["inputs"]).replace("trainer.", "pretrained."))
+        assert got[node_id]["inputs"] == inputs
+    assert json.loads(got["pretrained"]["parameters"]["spec"])["inputs"] == {
+        "image": {"dtype": "float32", "shape": [8, 8, 1]}
+    }
+    assert got["transform"]["parameters"]["preprocessing_fn"] == "components.passthrough.preprocessing_fn"
 
 
 @pytest.mark.parametrize("inputs", ["config", "raw_config", "search_config"])

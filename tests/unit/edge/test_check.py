@@ -136,13 +136,20 @@ def test_answers_that_are_not_finite(write, tools, samples, profiles):
     assert "finite numbers" in report.reasons[0]
 
 
-def test_a_model_that_remembers_is_not_deterministic(write, tools, samples, profiles):
+def test_a_model_that_remembers_is_asked_with_its_state_reset(write, tools, samples, profiles):
     options = tools.options("SequenceRNNOptions", timeMajor=False)
     state = tools.T([1, 3], variable=True)
     tensors = [tools.T([1, 1, 4]), tools.T([3, 4], values=0.5), tools.T([3, 3], values=0.5), tools.T([3], values=0.1)]
     op = tools.Op("UNIDIRECTIONAL_SEQUENCE_RNN", [0, 1, 2, 3, 4], [5], options)
     path = write(tools.build(tools.G([*tensors, state, tools.T([1, 1, 3])], [op])))
-    report = run(path, {"t0": samples["t0"].reshape(12, 1, 4)}, profiles["cpu"])
+    assert run(path, {"t0": samples["t0"].reshape(12, 1, 4)}, profiles["cpu"]).deterministic is True
+
+
+def test_a_model_that_throws_dice_is_not_deterministic(write, tools, samples, profiles):
+    dice = tools.Op("RANDOM_UNIFORM", [1], [2], tools.options("RandomOptions", seed=0, seed2=0))
+    add = tools.Op("ADD", [0, 2], [3], tools.options("AddOptions"))
+    tensors = [tools.T([1, 4]), tools.T([2], "int32", values=[1, 4]), tools.T([1, 4]), tools.T([1, 4])]
+    report = run(write(tools.build(tools.G(tensors, [dice, add]))), samples, profiles["cpu"])
     assert report.deterministic is False
     assert any("same example" in reason for reason in report.reasons)
 

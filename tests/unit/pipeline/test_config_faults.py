@@ -17,7 +17,10 @@ NPZ = "format: npz\narrays: "
 STEPS = "must be one of distill, prune, prune_channels, cluster, qat, quantize"
 SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
 EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
-MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8"
+MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8, int4"
+QUANTIZE = (
+    "must be one of mode, calibration_examples, time_limit_s, layers, max_validation_drop, keep, ranking_examples"
+)
 
 # One line of the base, what replaces it, and the faults at the replacement: `+N` is the Nth line after its first.
 CASES = [
@@ -169,8 +172,7 @@ CASES = [
     (INT8, "int8: [quantize]", ["variants.int8[0].quantize.mode: must be given; got nothing"]),
     (INT8, "int8: [quantize: int8]", ['variants.int8[0].quantize: must be a mapping; got "int8"']),
     (INT8, "int8: [quantize: {mode: int8, calibration: 5}]", [
-        "variants.int8[0].quantize.calibration: must be one of mode, calibration_examples, "
-        "time_limit_s; "
+        f"variants.int8[0].quantize.calibration: {QUANTIZE}; "
         "got the unknown key calibration; did you mean calibration_examples?"
     ]),
     (INT8, "baseline: [quantize: {mode: int8}]", [
@@ -216,6 +218,36 @@ CASES = [
     (INT8, "int8: [qat, quantize: {mode: float16}]", [
         "variants.int8[1].quantize.mode: must be one of int8, int8_io after qat, which trains for 8 bits; "
         'got "float16"'
+    ]),
+    (INT8, "int8:\n- qat\n- quantize:\n    mode: int8_io\n    layers: {conv: float32}\n    max_validation_drop: 0.01", [
+        "+4 variants.int8[1].quantize.layers: must be left out after qat, which trains every layer for the range it "
+        'has; got {"conv": "float32"}; name layers in the skip of qat instead',
+        "+5 variants.int8[1].quantize.max_validation_drop: must be left out after qat, which trains every layer for "
+        "the range it has; got 0.01; name layers in the skip of qat instead",
+    ]),
+    (INT8, "int8:\n- quantize:\n    mode: int16x8\n    layers:\n      conv: int4\n    keep: int8", [
+        "+3 variants.int8[0].quantize.layers: must hold float32, int16x8, int8 with mode int16x8; got conv: int4",
+        "+5 variants.int8[0].quantize.keep: must be float32 with mode int16x8; got int8",
+    ]),
+    (INT8, "int8: [quantize: {mode: float16, layers: {conv: int8}}]", [
+        "variants.int8[0].quantize.layers: must be left out with mode float16; got conv: int8; "
+        "choose mode dynamic, int8, int8_io, int16x8, int4"
+    ]),
+    (INT8, "int8: [quantize: {mode: int8, layers: {conv: int7}}]", [
+        "variants.int8[0].quantize.layers.conv: must be one of float32, int16x8, int8, int4; "
+        'got "int7"; did you mean int8?'
+    ]),
+    (INT8, "int8: [quantize: {mode: dynamic, max_validation_drop: 0.01}]", [
+        "variants.int8[0].quantize.max_validation_drop: must be left out with mode dynamic; got 0.01; "
+        "choose mode int8, int8_io, int16x8, int4"
+    ]),
+    (INT8, "int8: [quantize: {mode: int8, max_validation_drop: -0.01, keep: float32}]", [
+        "variants.int8[0].quantize.max_validation_drop: must be at least 0; got -0.01"
+    ]),
+    (INT8, "int8: [quantize: {mode: int8, keep: float32, ranking_examples: 100}]", [
+        "variants.int8[0].quantize.keep: must be left out without max_validation_drop; got float32; give both or none",
+        "variants.int8[0].quantize.ranking_examples: must be left out without max_validation_drop; got 100; "
+        "give both or none",
     ]),
     (INT8, "int8: [quantize: {mode: int8}]\nsame: [quantize: {mode: int8, calibration_examples: 500}]", [
         "+1 variants.same: must differ from every other variant; got the same steps as int8"
@@ -345,6 +377,52 @@ def test_message(configs, old, new, expected):
     assert configs.faults(text) == placed
 
 
+@pytest.mark.parametrize(
+    ("model", "more", "expected"),
+    [
+        ("{task: multiclass}", "", "8: model: must hold module (to train a model) or pretrained; got neither"),
+        (
+            "{pretrained: m.keras, task: multiclass}",
+            "train: {epochs: 3}",
+            "9: train: must be left out with model.pretrained, which is not trained; got settings of a training",
+        ),
+        (
+            "{pretrained: m.keras, module: models.digits, task: multiclass, search: {trials: 2}}",
+            "",
+            "8: model.search: must be left out with pretrained, which builds no model; got a search",
+        ),
+        (
+            "{pretrained: m.keras, module: models.digits, task: multiclass, hparams: {filters: 8}}",
+            "",
+            "8: model.hparams: must be left out with pretrained, unless a variant distills into build_student; "
+            'got {"filters": 8}',
+        ),
+        (
+            '{pretrained: "", task: multiclass}',
+            "",
+            '8: model.pretrained: must be a path in one line, not empty; got ""',
+        ),
+    ],
+)
+def test_a_pretrained_model(configs, model, more, expected):
+    start, end = configs.base.index("model:"), configs.base.index("variants:")
+    text = f"{configs.base[:start]}model: {model}\n{more}\n{configs.base[end:]}"
+    assert configs.faults(text) == [expected]
+
+
+def test_a_student_beside_a_pretrained_model_needs_a_module(configs):
+    start, end = configs.base.index("model:"), configs.base.index("variants:")
+    student = configs.base[end:].replace("prune: {sparsity: 0.8}", "distill: {epochs: 2}")
+    text = "{}model: {{pretrained: m.keras, task: multiclass}}\n{}"
+    assert configs.faults(text.format(configs.base[:start], student)) == [
+        "8: model.module: must be given, because a variant distills into its build_student; got nothing; "
+        "or set student: same"
+    ]
+    configs.load(text.format(configs.base[:start], student.replace("epochs: 2", "student: same")))
+    text = text.replace("m.keras", "m.keras, module: models.digits, hparams: {{filters: 8}}")
+    configs.load(text.format(configs.base[:start], student))
+
+
 def test_many_faults_at_once_sorted_by_line(configs):
     text = """\
 nmae: digits
@@ -357,7 +435,7 @@ model: {module: models.digits, task: multi}
 train: {epochs: "3", epochs: 4}
 variants:
   a: [prun: {sparsity: 0.5}, quantize: {mode: int8}]
-  b: [prune: {sparsity: 80}, quantize: {mode: int4}]
+  b: [prune: {sparsity: 80}, quantize: {mode: int9}]
 gate: {metric: accuracy}
 """
     assert (
@@ -372,7 +450,7 @@ gate: {metric: accuracy}
 8: train.epochs: must be an integer; got "3"; remove the quotes
 10: variants.a[0].prun: {STEPS}; got "prun"; did you mean prune?
 11: variants.b[0].prune.sparsity: must be less than 1; got 80
-11: variants.b[1].quantize.mode: {MODES}; got "int4"; did you mean int8?
+11: variants.b[1].quantize.mode: {MODES}; got "int9"; did you mean int8?
 12: gate: must hold max_drop or max_drop_percent; got neither"""
     )
 
