@@ -17,7 +17,7 @@ from compression.determinism import seed_everything
 from compression.edge import budgets
 from compression.edge.graph import read_graph
 from compression.edge.macs import NotCounted, macs
-from compression.errors import CompressionError
+from compression.errors import CompressionError, OutputMismatch
 from compression.evaluate import evaluate
 from compression.predict import TFLitePredictor
 from compression.quantize import convert
@@ -151,7 +151,7 @@ def _measure_and_train(folder: str, hparams: Point, experiment: Experiment) -> T
     data = experiment.read(model.input_names)
     with _generic_weights(model):
         untrained = QuantizeSettings(mode=settings.mode, calibration_examples=_CALIBRATION_OF_UNTRAINED)
-        content = convert(model, untrained, data.train)
+        content = _converted(model, untrained, data.train)
     trial = _measured(Trial(hparams, Status.OVER_BUDGET, not_measured={"gzip_bytes": _UNTRAINED}), content)
     judged = judge(trial, settings)
     if judged is not None:
@@ -162,6 +162,14 @@ def _measure_and_train(folder: str, hparams: Point, experiment: Experiment) -> T
     gzip_bytes = len(gzip.compress(content, compresslevel=9))
     trained = _measured(Trial(hparams, Status.COMPLETED, value=value, gzip_bytes=gzip_bytes), content)
     return judge(trained, settings) or trained
+
+
+def _converted(model: keras.Model, settings: QuantizeSettings, train_split: Split) -> bytes:
+    """The file of an untrained model: how well it answers is no matter."""
+    try:
+        return convert(model, settings, train_split)
+    except OutputMismatch as found:
+        return found.content
 
 
 @contextmanager

@@ -115,10 +115,11 @@ def test_beam_is_told_its_runner():
 
 @pytest.fixture(scope="module")
 def search_config():
-    return load(ROOT / "configs" / "digits_search.yaml")
+    student = [{"distill": {}}, {"quantize": {"mode": "int8"}}]
+    return load(ROOT / "configs" / "digits_search.yaml", {"variants.student": student, "export.inputs": "raw"})
 
 
-def test_a_search_hands_its_result_to_the_trainer_and_its_trials_to_the_summary(search_config):
+def test_a_search_hands_its_result_to_all_that_build_and_its_trials_to_the_summary(search_config):
     compiled = Compiler().compile(build_graph(search_config)).nodes
     found = {node["id"]: node for node in map(plain, (n.pipeline_node for n in compiled))}
     search = found["search"]
@@ -126,7 +127,10 @@ def test_a_search_hands_its_result_to_the_trainer_and_its_trials_to_the_summary(
         "examples": ["transform.transformed_examples"],
         "transform_graph": ["transform.transform_graph", "(optional)"],
     }
+    assert "raw-transform" in search["after"]
     assert found["trainer"]["inputs"]["hyperparameters"][0] == "search.best_hyperparameters"
+    (distill,) = (node for node_id, node in found.items() if node_id.startswith("distill-"))
+    assert distill["inputs"]["found"][0] == "search.best_hyperparameters"
     assert found["summary"]["inputs"]["search"] == ["search.tuner_results", "(optional)"]
     assert json.loads(search["parameters"]["train_args"])["splits"] == ["train"]
     assert json.loads(search["parameters"]["eval_args"])["splits"] == ["validation"]
