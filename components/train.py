@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
 from components import model_module
+from components.hyperparameters import found_hparams
 from components.targets import from_text
 from components.transformed_data import transformed_split
 from compression import keras_models
@@ -19,11 +19,6 @@ from compression.settings import TrainSettings
 from compression.training import train
 
 HISTORY_FILE = "history.json"
-
-
-def found_hparams(hyperparameters: dict[str, Any] | None) -> dict[str, Any]:
-    """The values in a Tuner's `best_hyperparameters`, which holds a KerasTuner configuration; empty without a Tuner."""
-    return hyperparameters["values"] if hyperparameters else {}
 
 
 def run_fn(fn_args: FnArgs) -> None:

@@ -28,7 +28,7 @@ def transformed_split(
         features: Names of the features that the model reads; the others are left out.
         task: The model's task, or likewise those of several outputs.
     """
-    return _records(patterns, transform, label, task).split(features)
+    return transformed_records(patterns, transform, label, task).split(features)
 
 
 def training_records(
@@ -37,7 +37,7 @@ def training_records(
     """The train and validation splits that a step may see; reads no examples."""
     transform = tft.TFTransformOutput(transform_graph.uri)
     train, validation = (
-        _records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
+        transformed_records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
         for name in ("train", "validation")
     )
     return TrainingRecords(train, validation, packed(from_text(task)), seed)
@@ -52,7 +52,8 @@ def training_data(
     )
 
 
-def _records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: str) -> Records:
+def transformed_records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: str) -> Records:
+    """The same, described and not read; can be sent to another process."""
     features = transform.transformed_feature_spec()
     labels = from_text(label)
     for name in labels.values():

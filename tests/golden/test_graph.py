@@ -137,6 +137,32 @@ def test_outputs_travel_in_the_same_parameters(nodes):
 
 
 @pytest.fixture(scope="module")
+def search_config():
+    student = [{"distill": {}}, {"quantize": {"mode": "int8"}}]
+    return load(ROOT / "configs" / "digits_search.yaml", {"variants.student": student, "export.inputs": "raw"})
+
+
+def test_a_search_hands_its_result_to_all_that_build_and_its_trials_to_the_summary(search_config):
+    compiled = Compiler().compile(build_graph(search_config)).nodes
+    found = {node["id"]: node for node in map(plain, (n.pipeline_node for n in compiled))}
+    search = found["search"]
+    assert search["inputs"] == {
+        "examples": ["transform.transformed_examples"],
+        "transform_graph": ["transform.transform_graph", "(optional)"],
+    }
+    assert "raw-transform" in search["after"]
+    assert found["trainer"]["inputs"]["hyperparameters"][0] == "search.best_hyperparameters"
+    (distill,) = (node for node_id, node in found.items() if node_id.startswith("distill-"))
+    assert distill["inputs"]["found"][0] == "search.best_hyperparameters"
+    assert found["summary"]["inputs"]["search"] == ["search.tuner_results", "(optional)"]
+    assert json.loads(search["parameters"]["train_args"])["splits"] == ["train"]
+    assert json.loads(search["parameters"]["eval_args"])["splits"] == ["validation"]
+    told = json.loads(search["parameters"]["custom_config"])
+    assert told["search"] == search_config.model.search.model_dump(mode="json")
+    assert (told["metric"], told["trials_uri"], told["code_sha256"]) == ("accuracy", "root/search/trials", "<sha256>")
+
+
+@pytest.fixture(scope="module")
 def raw_config():
     return load(ROOT / "configs" / "digits.yaml", {"export.inputs": "raw"})
 
@@ -197,7 +223,7 @@ def test_a_pretrained_model_stands_where_the_trainer_stood(nodes, tmp_path):
     assert got["transform"]["parameters"]["preprocessing_fn"] == "components.passthrough.preprocessing_fn"
 
 
-@pytest.mark.parametrize("inputs", ["config", "raw_config"])
+@pytest.mark.parametrize("inputs", ["config", "raw_config", "search_config"])
 def test_graph_compiles_for_kubeflow(inputs, request, tmp_path):
     """The same graph, offline; what a cluster needs beyond this is not done yet."""
     config = request.getfixturevalue(inputs)
@@ -207,7 +233,7 @@ def test_graph_compiles_for_kubeflow(inputs, request, tmp_path):
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True),
         output_dir=str(tmp_path),
-        output_filename="digits.yaml",
+        output_filename="graph.yaml",
     )
     runner.run(pipeline, write_out=True)
-    assert "schemaVersion: 2.1.0" in (tmp_path / "digits.yaml").read_text()
+    assert "schemaVersion: 2.1.0" in (tmp_path / "graph.yaml").read_text()
