@@ -31,7 +31,7 @@ lint: setup-dev ## Format, style, types and import layers
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 
-bench-%: setup ## A benchmark: gate, predictor or statistics (QUICK=1 for the short form)
+bench-%: setup ## A benchmark: compression, gate, predictor or statistics (QUICK=1 for the short form)
 	$(VENV)/python -m benchmarks.$*
 
 lock: setup-dev ## Compile every lock anew (UPGRADE=1 takes newer releases)

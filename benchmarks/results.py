@@ -24,10 +24,19 @@ def goal(name: str, value: float, target: float, *, at_least: bool) -> dict[str,
     return {"name": name, "value": value, "goal": target, "met": value >= target if at_least else value <= target}
 
 
-def finish(name: str, rows: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows and goals and writes `.bench/NAME.json`."""
+def finish(
+    name: str, rows: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]], *, hidden: Sequence[str] = ()
+) -> None:
+    """Prints rows and goals and writes `.bench/NAME.json`.
+
+    Args:
+        name: Name of the benchmark.
+        rows: The table; all rows have the same keys.
+        goals: As `goal` makes them.
+        hidden: Keys that stand in the file alone.
+    """
     console = Console()
-    console.print(_table(name, rows))
+    console.print(_table(name, [{key: row[key] for key in row if key not in hidden} for row in rows]))
     for item in goals:
         console.print(f"goal {item['name']}: {item['value']:.4g}, wanted {item['goal']:.4g}: met {item['met']}")
     content = {"name": name, "quick": quick(), "environment": environment(), "rows": list(rows), "goals": list(goals)}

@@ -2,9 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -12,7 +10,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, TransformGraph
 
-from components import model_artifact
+from components import model_artifact, raw_examples
 from components.errors import InputError
 from compression.edge.check import check
 from compression.edge.files import GOLDEN as GOLDEN_FILE
@@ -43,12 +41,13 @@ def EdgeCheck(  # noqa: N802 - a component is named like a class
     profile: Parameter[str],
     host_key: Parameter[str],
     code_sha256: Parameter[str],
+    inputs: Parameter[str] = "transformed",
 ) -> None:
     """Checks a TFLite model on this host's LiteRT and with the profile's tool; a bad model is a result, not an error.
 
     Args:
         model: A model with `Format-Serving/tflite`.
-        examples: Transformed examples; the first of split `eval` are answered.
+        examples: Transformed or raw examples, as the model reads them; the first of split `eval` are answered.
         transform_graph: Gives their types and shapes.
         blessing: `INFRA_BLESSED` or `INFRA_NOT_BLESSED`, the property `blessed`, `edge_report.json`, and `golden.npz`
             when the model answers.
@@ -56,10 +55,11 @@ def EdgeCheck(  # noqa: N802 - a component is named like a class
         profile: A `Profile` as JSON.
         host_key: `compression.edge.host.host_key`; makes a change of the machine known to the cache.
         code_sha256: Makes a change of code known to the cache.
+        inputs: `transformed`, or `raw` for a model that takes raw features and examples that hold them.
     """
     del host_key, code_sha256
     device = Profile.model_validate_json(profile)
-    samples = _samples(examples, transform_graph)
+    samples = _samples(examples, _features(transform_graph, inputs))
     path = model_artifact.tflite_path(model)
     report = check(path, samples, EdgeSettings.model_validate_json(settings), device)
     folder = Path(blessing.uri)
@@ -86,19 +86,19 @@ def golden_path(blessing: Artifact) -> Path | None:
     return path if path.exists() else None
 
 
-def _samples(examples: Examples, transform_graph: TransformGraph) -> dict[str, np.ndarray]:
-    """The first transformed examples of the eval split, by feature; the model takes those that it needs."""
-    spec: dict[str, Any] = {
-        name: feature
-        for name, feature in tft.TFTransformOutput(transform_graph.uri).transformed_feature_spec().items()
-        if isinstance(feature, tf.io.FixedLenFeature) and feature.dtype != tf.string
-    }
-    folder = artifact_utils.get_split_uri([examples], _SPLIT)
-    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
-    records = list(tf.data.TFRecordDataset(files, compression_type="GZIP").take(_SAMPLES).as_numpy_iterator())
-    if not records:
+def _features(transform_graph: TransformGraph, inputs: str) -> dict[str, tf.io.FixedLenFeature]:
+    output = tft.TFTransformOutput(transform_graph.uri)
+    raw = inputs == "raw"
+    return raw_examples.fixed_features(output.raw_feature_spec() if raw else output.transformed_feature_spec())
+
+
+def _samples(examples: Examples, features: dict[str, tf.io.FixedLenFeature]) -> raw_examples.Arrays:
+    """The first examples of the eval split, by feature; the model takes those that it needs."""
+    read = raw_examples.batches(examples, [_SPLIT], features, count=_SAMPLES, batch_size=_SAMPLES)
+    samples = next(read, None)
+    if samples is None:
         raise InputError(
-            f"the edge check needs real examples, but split {_SPLIT!r} holds none in {folder}; give it a larger share "
-            "in data.splits"
+            f"the edge check needs real examples, but split {_SPLIT!r} holds none in "
+            f"{artifact_utils.get_split_uri([examples], _SPLIT)}; give it a larger share in data.splits"
         )
-    return {name: values.numpy() for name, values in tf.io.parse_example(records, spec).items()}
+    return samples

@@ -69,7 +69,7 @@ class _Executor(BaseExecutor):
         (folder / PUSHED_FILE).write_text(json.dumps(_as_dict(version)))
 
     def _manifest(self, selected: Model, selection: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-        conversion = model_artifact.step_reports(selected)[-1]
+        conversion = model_artifact.conversion(model_artifact.step_reports(selected))
         variant = selection["selected"]
         described = {
             "variant": variant,
@@ -85,6 +85,7 @@ class _Executor(BaseExecutor):
             "identity": hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest(),
             "name": facts["name"],
             "selection": selection["reason"],
+            "export": {"inputs": "raw" if "raw_inputs" in conversion else "transformed"},
             "edge": selection["edge"],
             "run_id": getattr(self._context, "pipeline_run_id", None),
             "tools": tool_versions(),

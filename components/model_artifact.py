@@ -1,6 +1,7 @@
 """Layout of our `Model` artifacts: TFX's `Format-Serving/` and, beside it, what each step reports."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,21 @@ def step_reports(artifact: Model) -> list[dict[str, Any]]:
     """Reports of the steps that made this model, first step first; empty for the Trainer's."""
     path = Path(artifact.uri) / STEPS_FILE
     return json.loads(path.read_text()) if path.exists() else []
+
+
+def conversion(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is known of a finished file: the report of `quantize`, and what an export says of the file that ships."""
+    found: dict[str, Any] = {}
+    for report in reports:
+        if report["step"] in ("quantize", "export"):
+            found |= report
+    return found
+
+
+def faults(report: Mapping[str, Any]) -> list[str]:
+    """Why a finished file must not be used, from the report of its conversion: a mismatch, and broken promises."""
+    mismatch, promises = report.get("mismatch"), report.get("promises", {})
+    return [*([mismatch] if mismatch else []), *promises.get("broken", [])]
 
 
 def _write_reports(artifact: Model, reports: list[dict[str, Any]]) -> None:

@@ -42,6 +42,8 @@ class Outcome:
     @property
     def status(self) -> str:
         """`passed`, `blocked`, `not_enough_data` or `failed`, as in the summary."""
+        if self.faults:
+            return "blocked"
         if self.verdict is None or self.edge is None:
             return "failed"
         if not self.edge.passed or self.verdict.state == "blocked":
@@ -51,12 +53,27 @@ class Outcome:
         return self.verdict.state
 
     @property
+    def stage(self) -> str | None:
+        """Which of `quantize`, `gate` and `edge` ended it; `None` when it passed, or a step before these failed."""
+        if self.faults:
+            return "quantize"
+        if self.passed or self.model is None:
+            return None
+        held = self.verdict is not None and self.verdict.state == "passed" and self.blessed
+        return "edge" if held else "gate"
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong with the file itself: it breaks promises, or does not compute what its model computes."""
+        return model_artifact.faults(self.conversion)
+
+    @property
     def reasons(self) -> list[str]:
         """Why the variant did not pass, in words."""
         if self.model is None:
             return ["a step of this variant failed"]
         missing = [name for name, part in (("gate", self.verdict), ("edge check", self.edge)) if part is None]
-        said = [f"the {name} of this variant failed" for name in missing]
+        said = [*self.faults, *(f"the {name} of this variant failed" for name in missing)]
         if self.verdict is not None:
             said += self.verdict.reasons
             if self.verdict.state == "passed" and not self.blessed:
@@ -65,8 +82,8 @@ class Outcome:
 
     @property
     def conversion(self) -> Mapping[str, Any]:
-        """The report of the last step, `quantize`."""
-        return self.reports[-1] if self.reports else {}
+        """What the steps report of the finished file."""
+        return model_artifact.conversion(self.reports)
 
     @property
     def overall(self) -> SliceResult | None:

@@ -1,25 +1,25 @@
 """The compression steps as TFX components: load a model, call one method, save what it returns."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tensorflow import keras
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import Examples, Model, TransformGraph
+from tfx.types.standard_artifacts import Examples, HyperParameters, Model, TransformGraph
 
 from components import model_artifact, model_module
+from components.hyperparameters import read_hparams
 from components.transformed_data import training_data
-from compression import audit, quantize
 from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
-from compression.data import Task, TrainingData
+from compression.data import TrainingData
 from compression.determinism import seed_everything
 from compression.distill import distill
-from compression.evaluate import evaluate
-from compression.predict import TFLitePredictor
+from compression.kernels import kernels
+from compression.promises import Promise, Sharing, Sparsity, from_plain, to_plain
 from compression.prune import plan_sparsity, prune
 from compression.qat import plan_layers, quantization_aware
 from compression.settings import (
@@ -29,12 +29,12 @@ from compression.settings import (
     PruneChannelsSettings,
     PruneSettings,
     QatSettings,
-    QuantizeSettings,
 )
+from compression.step_promises import promise_pattern, promise_sharing, promise_sparsity
 from compression.structure import Keep
 
-_EQUIVALENCE_EXAMPLES = 256
-"""Validation examples on which the TFLite file is compared with the Keras model."""
+_WITH_KERNELS = frozenset({"kernel", "pointwise_kernel", "recurrent_kernel", "embeddings"})
+"""Kernels that `prune` and `cluster` work on in the layers that they name; depthwise kernels are left alone."""
 
 
 @component
@@ -50,18 +50,24 @@ def Distill(  # noqa: N802 - a component is named like a class
     seed: Parameter[int],
     module: Parameter[str],
     hparams: Parameter[str],
+    found: InputArtifact[HyperParameters] = None,
     code_sha256: Parameter[str] = "",
 ) -> None:
-    """Knowledge distillation; `settings` is a `DistillSettings`, `hparams` the model's hyper-parameters, as JSON."""
+    """Knowledge distillation; `settings` is a `DistillSettings`, `hparams` the model's hyper-parameters, as JSON.
+
+    What a search found, if there was one, is added to `hparams`.
+    """
     del code_sha256
     chosen = DistillSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     student = step.model
     if chosen.student == "build_student":
-        given = {**json.loads(hparams), **chosen.hparams}
-        student = model_module.load(module).student(given, task=task, features=set(step.model.input_names))
+        given = {**json.loads(hparams), **read_hparams(found), **chosen.hparams}
+        student = model_module.load(module, needs=["build_student"]).student(
+            given, task=task, features=set(step.model.input_names)
+        )
     distilled = distill(student, step.data, chosen, teacher=step.teacher)
-    step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()})
+    step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()}, promises=[])
 
 
 @component
@@ -83,7 +89,11 @@ def Prune(  # noqa: N802
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     targets = plan_sparsity(step.model, chosen)
     pruned = prune(step.model, step.data, chosen, teacher=step.teacher)
-    step.save(pruned, compressed, {"step": "prune", "sparsity": targets})
+    if chosen.m_by_n is not None:
+        made = promise_pattern(kernels(pruned), targets, _WITH_KERNELS, *chosen.m_by_n)
+    else:
+        made = promise_sparsity(kernels(pruned), targets, _WITH_KERNELS, chosen.block_size or (1, 1))
+    step.save(pruned, compressed, {"step": "prune", "sparsity": targets}, promises=[*step.promises, *made])
 
 
 @component
@@ -110,7 +120,7 @@ def PruneChannels(  # noqa: N802
         "groups": [asdict(group) for group in groups],
         "parameters": smaller.count_params(),
     }
-    step.save(smaller, compressed, report)
+    step.save(smaller, compressed, report, promises=taken_anew(step.promises, smaller))
 
 
 @component
@@ -132,7 +142,9 @@ def Cluster(  # noqa: N802
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     plan = plan_clusters(step.model, chosen)
     clustered = cluster(step.model, step.data, chosen, teacher=step.teacher)
-    step.save(clustered, compressed, {"step": "cluster", "scope": chosen.scope, "clusters": plan})
+    made = promise_sharing(kernels(clustered), plan, _WITH_KERNELS, chosen.scope)
+    report = {"step": "cluster", "scope": chosen.scope, "clusters": plan}
+    step.save(clustered, compressed, report, promises=[*step.promises, *made])
 
 
 @component
@@ -155,7 +167,8 @@ def Qat(  # noqa: N802
     layers = plan_layers(step.model, chosen)
     aware = quantization_aware(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher)
     report = {"step": "qat", "kept": asdict(step.keep), "left_float": list(layers.left_float)}
-    step.save(aware, compressed, report)
+    promises = in_one_range(step.promises, layers.quantized) if step.keep.sharing == "tensor" else step.promises
+    step.save(aware, compressed, report, promises=promises)
 
 
 @dataclass(frozen=True)
@@ -177,7 +190,7 @@ class _TrainingStep:
         transform_graph: TransformGraph,
         *,
         label: str,
-        task: Task,
+        task: str,
         seed: int,
     ) -> "_TrainingStep":
         seed_everything(seed)
@@ -191,8 +204,16 @@ class _TrainingStep:
         """What the steps before have made and training must not undo."""
         return kept_after(self.before)
 
-    def save(self, compressed: keras.Model, artifact: Model, report: dict[str, Any]) -> None:
-        """Writes the model with the reports of all steps up to it."""
+    @property
+    def promises(self) -> list[Promise]:
+        """What the steps before have promised of the finished file."""
+        return from_plain(self.before[-1]["promises"]) if self.before else []
+
+    def save(
+        self, compressed: keras.Model, artifact: Model, report: dict[str, Any], *, promises: Iterable[Promise]
+    ) -> None:
+        """Writes the model with the reports of all steps up to it; `promises` are all that hold from here on."""
+        report = {**report, "promises": to_plain(promises)}
         model_artifact.save_keras(compressed, artifact, [*self.before, report])
 
 
@@ -202,34 +223,21 @@ def kept_after(reports: Iterable[Mapping[str, Any]]) -> Keep:
     return Keep(zeros="prune" in done, sharing=done["cluster"]["scope"] if "cluster" in done else None)
 
 
-@component
-def Quantize(  # noqa: N802
-    model: InputArtifact[Model],
-    examples: InputArtifact[Examples],
-    transform_graph: InputArtifact[TransformGraph],
-    compressed: OutputArtifact[Model],
-    settings: Parameter[str],
-    label: Parameter[str],
-    task: Parameter[str],
-    metric: Parameter[str],
-    seed: Parameter[int],
-    variant: Parameter[str] = "",
-    code_sha256: Parameter[str] = "",
-) -> None:
-    """Conversion to TFLite, audited and measured on validation; `settings` is a `QuantizeSettings` as JSON."""
-    del code_sha256
-    seed_everything(seed)
-    keras_model = model_artifact.load_keras(model)
-    data = training_data(examples, transform_graph, keras_model, label=label, task=task, seed=seed)
-    content = quantize.convert(keras_model, QuantizeSettings.model_validate_json(settings), data.train)
-    predictor = TFLitePredictor(content)
-    report = {
-        "step": "quantize",
-        "audit": audit.audit(content).to_dict(),
-        "inputs": [asdict(tensor) for tensor in predictor.inputs],
-        "outputs": [asdict(tensor) for tensor in predictor.outputs],
-        "max_abs_error": quantize.max_abs_error(keras_model, content, data.validation, _EQUIVALENCE_EXAMPLES),
-        "validation": evaluate(predictor.predict, data.validation, metric, task),
-    }
-    model_artifact.save_tflite(content, compressed, [*model_artifact.step_reports(model), report])
-    compressed.set_string_custom_property(model_artifact.VARIANT_PROPERTY, variant)
+def taken_anew(promises: Iterable[Promise], smaller: keras.Model) -> list[Promise]:
+    """Promises after channels have left: kernels are smaller, and those that left may have held most of the zeros."""
+    found = {(kernel.layer, kernel.weight): kernel.values for kernel in kernels(smaller)}
+
+    def counted(promise: Sparsity) -> Sparsity:
+        values = found[promise.layer, promise.weight]
+        return replace(promise, zeros=int((values == 0).sum()), elements=values.size)
+
+    return [counted(promise) if isinstance(promise, Sparsity) else promise for promise in promises]
+
+
+def in_one_range(promises: Iterable[Promise], quantized: Collection[str]) -> list[Promise]:
+    """Promises after `qat` has given shared kernels one range: what is shared by the kernel stays so in the file."""
+
+    def by_kernel(promise: Promise) -> bool:
+        return isinstance(promise, Sharing) and promise.layer in quantized and promise.weight == "kernel"
+
+    return [replace(promise, per="tensor") if by_kernel(promise) else promise for promise in promises]

@@ -11,9 +11,10 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import Artifact, BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
-from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEvaluation, PushedModel
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEvaluation, PushedModel, TunerResults
 
 from components import edge_check, edge_pusher, fan_in, ingest, model_artifact, outcomes, pareto, summary_variant
+from components.search import read_trials
 from components.selector import read_selection
 from compression.edge import host
 
@@ -47,10 +48,12 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
 
     Args:
         input_dict: Artifacts by input name, as `Summary` declares them; any may be absent.
-        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}}`.
+        facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}, nodes: {variant: {quantize, gate,
+            edge}}}`, and `search` when there is one.
         run_id: Id of the run.
     """
     found = outcomes.collect(input_dict, list(facts["steps"]))
+    search = fan_in.single(input_dict, "search")
     pushed = fan_in.single(input_dict, "pushed")
     version = edge_pusher.read_pushed(pushed) if pushed else None
     selected = fan_in.single(input_dict, "selected")
@@ -73,16 +76,31 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
         "baseline": _baseline(input_dict, found, facts["metric"]),
         "champion": None,
+        "search": read_trials(search) if search else None,
         "variants": [
-            summary_variant.describe(outcome, facts["steps"][outcome.name], facts["metric"], outcome.name in front)
+            summary_variant.describe(
+                outcome,
+                facts["steps"][outcome.name],
+                facts["nodes"][outcome.name],
+                facts["metric"],
+                outcome.name in front,
+            )
             for outcome in found
         ],
         "selected": selection["selected"],
         "selection_reason": selection["reason"],
         "pushed": version,
         "nodes": [],
-        "not_measured": dict(_NOT_MEASURED),
+        "not_measured": {
+            **_NOT_MEASURED,
+            **_baseline_not_measured(input_dict),
+            **({} if search else {"search": _no_search(facts)}),
+        },
     }
+
+
+def _no_search(facts: Mapping[str, Any]) -> str:
+    return "the search did not finish" if facts.get("search") else "the configuration has no model.search"
 
 
 def _n_examples(examples: Examples | None) -> dict[str, int] | None:
@@ -91,8 +109,8 @@ def _n_examples(examples: Examples | None) -> dict[str, int] | None:
 
 def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Outcome], metric: str) -> dict[str, Any]:
     """The baseline's value comes from any gate: all of them read the same answers of it."""
-    model, edge = fan_in.single(input_dict, "baseline"), fan_in.single(input_dict, "edge_baseline")
-    audit = model_artifact.step_reports(model)[-1]["audit"] if model else {}
+    conversion, edge = _baseline_conversion(input_dict), fan_in.single(input_dict, "edge_baseline")
+    audit = conversion.get("audit", {})
     report = edge_check.read_report(edge) if edge else None
     values = [outcome.overall.metrics[metric]["baseline"] for outcome in found if outcome.overall]
     return {
@@ -100,8 +118,20 @@ def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Out
         "value": values[0] if values else None,
         "size_bytes": audit.get("size_bytes"),
         "gzip_bytes": audit.get("gzip_bytes"),
+        **summary_variant.sizes(conversion),
         "latency_ms": summary_variant.latency(report),
     }
+
+
+def _baseline_not_measured(input_dict: Mapping[str, list[Artifact]]) -> dict[str, str]:
+    missing = summary_variant.sizes_not_measured(_baseline_conversion(input_dict))
+    return {f"baseline.{name}": why for name, why in missing.items()}
+
+
+def _baseline_conversion(input_dict: Mapping[str, list[Artifact]]) -> Mapping[str, Any]:
+    """The report of the baseline's conversion; empty when there is none."""
+    model = fan_in.single(input_dict, "baseline")
+    return model_artifact.conversion(model_artifact.step_reports(model)) if model else {}
 
 
 class Summary(BaseComponent):
@@ -109,7 +139,7 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `baseline`, `edge_baseline`, `selected` and `pushed`.
+        inputs: `examples`, `baseline`, `edge_baseline`, `search`, `selected` and `pushed`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """
@@ -129,6 +159,7 @@ class Summary(BaseComponent):
             "examples": Examples,
             "baseline": Model,
             "edge_baseline": InfraBlessing,
+            "search": TunerResults,
             "selected": Model,
             "pushed": PushedModel,
         }

@@ -7,15 +7,19 @@ from typing import Any
 
 from components.outcomes import Outcome
 from compression.edge.report import EdgeReport
+from compression.outputs import parted
 
 
-def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool) -> dict[str, Any]:
+def describe(
+    outcome: Outcome, steps: Sequence[str], nodes: Mapping[str, str], metric: str, on_front: bool
+) -> dict[str, Any]:
     """What became of a variant, as `pipeline/summary_schema.json` says.
 
     Args:
         outcome: The variant.
         steps: Its steps in words.
-        metric: The gate's metric.
+        nodes: Ids of its nodes `quantize`, `gate` and `edge`.
+        metric: The metric of the gate's first rule, of one of several outputs `output/metric`.
         on_front: Whether no other variant is better or equal in metric, size and latency.
     """
     overall, audit, edge = outcome.overall, outcome.conversion.get("audit", {}), outcome.edge
@@ -24,7 +28,7 @@ def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool
         "name": outcome.name,
         "steps": list(steps),
         "status": outcome.status,
-        "stage": None,
+        "stage": nodes[outcome.stage] if outcome.stage else None,
         "metric": metric,
         "value": numbers.get("candidate"),
         "drop": numbers.get("drop"),
@@ -34,6 +38,7 @@ def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool
         "slices": [asdict(part) for part in outcome.verdict.slices[1:]] if outcome.verdict else [],
         "size_bytes": audit.get("size_bytes"),
         "gzip_bytes": audit.get("gzip_bytes"),
+        **sizes(outcome.conversion),
         "latency_ms": latency(edge),
         "arena_bytes": edge.arena_bytes if edge else None,
         "macs": edge.macs if edge else None,
@@ -47,6 +52,18 @@ def describe(outcome: Outcome, steps: Sequence[str], metric: str, on_front: bool
     }
 
 
+def sizes(conversion: Mapping[str, Any]) -> dict[str, int | None]:
+    """The sizes beyond raw and gzip, from the report of a conversion; see docs/sizes.md."""
+    return {name: conversion.get("sizes", {}).get(name) for name in ("entropy_bytes", "lut_bytes")}
+
+
+def sizes_not_measured(conversion: Mapping[str, Any]) -> dict[str, str]:
+    """Why `sizes` has no number."""
+    if not conversion:
+        return dict.fromkeys(("entropy_bytes", "lut_bytes"), "there is no file")
+    return dict(conversion.get("sizes", {}).get("not_measured", {}))
+
+
 def latency(edge: EdgeReport | None) -> dict[str, float | None] | None:
     """Percentiles of the time for one example on this host, in ms."""
     if edge is None or edge.latency is None:
@@ -57,6 +74,7 @@ def latency(edge: EdgeReport | None) -> dict[str, float | None] | None:
 def not_measured(outcome: Outcome, metric: str) -> dict[str, str]:
     """Why there is no number for what gate and edge check should measure."""
     missing = {"drop_vs_champion": "the gate compares with the baseline alone"}
+    missing |= sizes_not_measured(outcome.conversion)
     if outcome.overall is None:
         missing |= dict.fromkeys(("value", "drop", "drop_ci"), "the gate did not report")
     elif _bounded(outcome.overall.metrics[metric]) is None:
@@ -74,6 +92,8 @@ def _bounded(numbers: Mapping[str, Any]) -> list[float] | None:
 
 def _gate(check: Any) -> dict[str, Any]:  # noqa: ANN401 - the gate's `Check`
     return {
+        "output": parted(check.metric)[0],
+        "metric": check.metric,
         "rule": check.rule,
         "slice": check.slice,
         "state": check.state,
@@ -89,11 +109,13 @@ def _audit(outcome: Outcome) -> Mapping[str, Any]:
     conversion = outcome.conversion
     return {
         **conversion["audit"],
+        "promises": conversion["promises"],
         "inputs": conversion["inputs"],
         "outputs": conversion["outputs"],
         "left_float": [layer for report in outcome.reports for layer in report.get("left_float", [])],
         "max_abs_error": _finite(conversion["max_abs_error"]),
         "validation": _finite(conversion["validation"]),
+        "raw_inputs": conversion.get("raw_inputs"),
     }
 
 

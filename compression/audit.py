@@ -1,4 +1,4 @@
-"""What a finished TFLite file really holds: sparsity, distinct weights, float islands, operators, types.
+"""What a finished TFLite file really holds: weights, operators, float islands, types.
 
 The Keras model is no witness: the converter can undo what training achieved (per-channel quantization of dense layers
 multiplies distinct values, for one).
@@ -6,31 +6,38 @@ multiplies distinct values, for one).
 
 import gzip
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from compression.errors import CompressionError
 from compression.flatbuffer import Graph, Operator, Tensor, read_graphs
-
-_WEIGHT_OPERANDS: dict[str, tuple[int, ...]] = {
-    "CONV_2D": (1,),
-    "DEPTHWISE_CONV_2D": (1,),
-    "FULLY_CONNECTED": (1,),
-    "TRANSPOSE_CONV": (1,),
-    "CONV_3D": (1,),
-    "CONV_3D_TRANSPOSE": (1,),
-    "EMBEDDING_LOOKUP": (1,),
-    "GATHER": (0,),
-    "BATCH_MATMUL": (0, 1),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(1, 9)),
-    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2),
-    "SVDF": (1, 2),
-}
-"""Operands that hold weights; biases and shape constants are not weights."""
+from compression.kernels import Kernel
+from compression.locate import locate
+from compression.sizes import entropy_bytes
+from compression.weight_operands import StoredWeight, stored_weights
 
 _CASTS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+_FLEX = "Flex"
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How the integers of a tensor stand for real numbers.
+
+    Attributes:
+        per: `tensor`: one scale; `channel`: one for every output channel.
+        scales: Number of scales.
+        min_scale: Smallest step.
+        max_scale: Largest step; a channel whose weights are all zero may have any.
+    """
+
+    per: str
+    scales: int
+    min_scale: float
+    max_scale: float
 
 
 @dataclass(frozen=True)
@@ -42,16 +49,43 @@ class WeightTensor:
         op: Operator that uses it first.
         dtype: Stored type.
         shape: Stored shape.
+        elements: Number of weights.
+        size_bytes: What they take in the file.
         sparsity: Share of zeros in [0, 1]; a quantized zero is the zero point.
         distinct: Number of distinct stored values.
+        distinct_per_channel: The same within one output channel, of the channel that has most.
+        entropy_bytes: Least bytes of the weights when each has a code word of its own; see `compression.sizes`.
+        quantization: Scales; `None` for float weights.
+        kernels: The Keras kernels that it holds, `[layer, weight]` each; several when the converter merged equal ones,
+            empty when none was found or none was given to look for.
+        stored: The tensor itself; not part of `to_dict`.
     """
 
     name: str
     op: str
     dtype: str
     shape: tuple[int, ...]
+    elements: int
+    size_bytes: int
     sparsity: float
     distinct: int
+    distinct_per_channel: int
+    entropy_bytes: int
+    quantization: Quantization | None
+    kernels: tuple[tuple[str, str], ...]
+    stored: StoredWeight = field(repr=False, compare=False)
+
+    @property
+    def zeros(self) -> np.ndarray:
+        """Which weights are zero, in the stored shape."""
+        values = self.stored.values
+        zero_points: Any = self.stored.tensor.zero_points_like(values)
+        return np.asarray(values == zero_points)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "stored"}
+        return plain | {"quantization": asdict(self.quantization) if self.quantization else None}
 
 
 @dataclass(frozen=True)
@@ -61,34 +95,45 @@ class Audit:
     Attributes:
         size_bytes: The file.
         gzip_bytes: The file after gzip -9; pruning shows here and not in `size_bytes`.
+        entropy_bytes: Least bytes of all weights, as in `WeightTensor`; the rest of the file is not in it.
         sparsity: Share of zeros over all elements of all weight tensors, in [0, 1]; 0 without weights.
         distinct_weights: Most distinct stored values in any weight tensor.
         weights: One row per weight tensor.
         operators: How often each operator occurs, conversions included.
+        operator_versions: The highest version of each operator; a runtime must know it.
         float_operators: Operators that compute in float although the model computes in integers elsewhere.
-        custom_operators: Operators outside TFLite's own, `Flex...` ones included; LiteRT alone cannot run them.
+        custom_operators: Operators outside TFLite's own; LiteRT alone cannot run them.
+        flex_operators: Those among them that need TensorFlow's own kernels (`Flex...`).
         input_dtypes: Types of the inputs, in order.
         output_dtypes: Types of the outputs, in order.
     """
 
     size_bytes: int
     gzip_bytes: int
+    entropy_bytes: int
     sparsity: float
     distinct_weights: int
     weights: tuple[WeightTensor, ...]
     operators: dict[str, int]
+    operator_versions: dict[str, int]
     float_operators: tuple[str, ...]
     custom_operators: tuple[str, ...]
+    flex_operators: tuple[str, ...]
     input_dtypes: tuple[str, ...]
     output_dtypes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        return plain | {"weights": [row.to_dict() for row in self.weights]}
 
 
-def audit(tflite: bytes) -> Audit:
+def audit(tflite: bytes, kernels: Sequence[Kernel] = ()) -> Audit:
     """Reads the structure of a TFLite file.
+
+    Args:
+        tflite: The flatbuffer.
+        kernels: Kernels of the Keras model that was converted; tensors that hold one of them say so.
 
     Raises:
         CompressionError: When the bytes are no TFLite file.
@@ -97,56 +142,60 @@ def audit(tflite: bytes) -> Audit:
     if not graphs:
         raise CompressionError("a TFLite file must hold a graph, got none; convert the model again")
     operators = [operator for graph in graphs for operator in graph.operators]
-    rows = [row for graph in graphs for row in _weights(graph)]
-    elements = [int(np.prod(row.shape)) for row in rows]
-    zeros = sum(row.sparsity * count for row, count in zip(rows, elements, strict=True))
+    stored = stored_weights(graphs)
+    rows = [_row(weight, found) for weight, found in zip(stored, locate(kernels, stored), strict=True)]
+    zeros = sum(row.zeros.sum() for row in rows)
+    custom = sorted({operator.name for operator in operators if operator.custom})
     return Audit(
         size_bytes=len(tflite),
         gzip_bytes=len(gzip.compress(tflite, compresslevel=9, mtime=0)),
-        sparsity=zeros / max(1, sum(elements)),
+        entropy_bytes=entropy_bytes([weight.values for weight in stored]),
+        sparsity=float(zeros) / max(1, sum(row.elements for row in rows)),
         distinct_weights=max((row.distinct for row in rows), default=0),
         weights=tuple(rows),
         operators=dict(sorted(Counter(operator.name for operator in operators).items())),
+        operator_versions=_versions(operators),
         float_operators=tuple(name for graph in graphs for name in _float_islands(graph)),
-        custom_operators=tuple(sorted({operator.name for operator in operators if operator.custom})),
+        custom_operators=tuple(custom),
+        flex_operators=tuple(name for name in custom if name.startswith(_FLEX)),
         input_dtypes=tuple(graphs[0].tensors[index].dtype for index in graphs[0].inputs),
         output_dtypes=tuple(graphs[0].tensors[index].dtype for index in graphs[0].outputs),
     )
 
 
-def _weights(graph: Graph) -> list[WeightTensor]:
-    producers = {index: operator for operator in graph.operators for index in operator.outputs}
-    rows: dict[int, WeightTensor] = {}
-    for operator in graph.operators:
-        for position in _WEIGHT_OPERANDS.get(operator.name, ()):
-            if position >= len(operator.inputs):
-                continue
-            index = _stored(operator.inputs[position], graph, producers)
-            if index is not None and index not in rows:
-                rows[index] = _row(graph.tensors[index], operator.name)
-    return list(rows.values())
+def _versions(operators: list[Operator]) -> dict[str, int]:
+    versions: dict[str, int] = {}
+    for operator in sorted(operators, key=lambda operator: (operator.name, operator.version)):
+        versions[operator.name] = operator.version
+    return versions
 
 
-def _stored(index: int, graph: Graph, producers: dict[int, Operator]) -> int | None:
-    """The constant behind an operand: itself, or what a DEQUANTIZE (float16 weights) reads; `None` for activations."""
-    producer = producers.get(index)
-    if producer is not None and producer.name in ("DEQUANTIZE", "DENSIFY"):
-        index = producer.inputs[0]
-    return index if index >= 0 and graph.tensors[index].values is not None else None
-
-
-def _row(tensor: Tensor, op: str) -> WeightTensor:
-    assert tensor.values is not None
-    values = tensor.values
+def _row(weight: StoredWeight, kernels: tuple[tuple[str, str], ...]) -> WeightTensor:
+    tensor, values = weight.tensor, weight.values
     zero: Any = tensor.zero_points_like(values)
     return WeightTensor(
         name=tensor.name,
-        op=op,
+        op=weight.op,
         dtype=tensor.dtype,
         shape=tensor.shape,
-        sparsity=float(np.mean(values == zero)) if values.size else 0.0,
+        elements=values.size,
+        size_bytes=tensor.size_bytes,
+        sparsity=float(np.mean(values == zero)),
         distinct=int(np.unique(values).size),
+        distinct_per_channel=max(int(np.unique(channel).size) for channel in weight.by_channel),
+        entropy_bytes=entropy_bytes([values]),
+        quantization=_quantization(tensor),
+        kernels=kernels,
+        stored=weight,
     )
+
+
+def _quantization(tensor: Tensor) -> Quantization | None:
+    scales = tensor.scales
+    if not scales.size:
+        return None
+    per = "channel" if scales.size > 1 else "tensor"
+    return Quantization(per, scales.size, float(scales.min()), float(scales.max()))
 
 
 def _float_islands(graph: Graph) -> list[str]:

@@ -15,6 +15,7 @@ def _names(enumeration: type) -> dict[int, str]:
 
 _TENSOR_TYPES = {code: name.lower() for code, name in _names(schema.TensorType).items()}
 _OPERATORS = _names(schema.BuiltinOperator)
+_PACKED_BITS = {"int4": 4, "uint4": 4, "int2": 2}
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,19 @@ class Tensor:
         name: The converter's name.
         dtype: `float32`, `int8`, ...
         shape: Stored shape; a varying batch is stored as 1.
-        values: The constant, in its stored type (4-bit values unpacked to int8); `None` for activations.
-        zero_points: One per tensor or per channel; empty without quantization.
-        channel_axis: The axis that `zero_points` runs along.
+        values: The constant, in its stored type (2- and 4-bit values unpacked to bytes); `None` for activations.
+        size_bytes: What the constant takes in the file; 0 for activations.
+        scales: One per tensor or per channel; empty without quantization.
+        zero_points: As many.
+        channel_axis: The axis that `scales` and `zero_points` run along.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     values: np.ndarray | None
+    size_bytes: int
+    scales: np.ndarray
     zero_points: np.ndarray
     channel_axis: int
 
@@ -48,10 +53,11 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator of a graph: its name, whether it is custom, and indices of its tensors (-1: left out)."""
+    """An operator of a graph: name, whether it is custom, version, and indices of its tensors (-1: left out)."""
 
     name: str
     custom: bool
+    version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -91,8 +97,9 @@ def _indices(values: Iterable[int] | None) -> tuple[int, ...]:
 
 
 def _operator(operator: schema.OperatorT, codes: list[schema.OperatorCodeT]) -> Operator:
-    name, custom = _operator_name(codes[operator.opcodeIndex])
-    return Operator(name, custom, _indices(operator.inputs), _indices(operator.outputs))
+    code = codes[operator.opcodeIndex]
+    name, custom = _operator_name(code)
+    return Operator(name, custom, int(code.version), _indices(operator.inputs), _indices(operator.outputs))
 
 
 def _operator_name(code: schema.OperatorCodeT) -> tuple[str, bool]:
@@ -107,26 +114,40 @@ def _tensor(tensor: schema.TensorT, buffers: list[schema.BufferT]) -> Tensor:
     dtype = _TENSOR_TYPES[tensor.type]
     shape = _indices(tensor.shape)
     quantization = tensor.quantization
-    zero_points = None if quantization is None else quantization.zeroPoint
+    data = buffers[tensor.buffer].data
     return Tensor(
         name=tensor.name.decode() if tensor.name else "",
         dtype=dtype,
         shape=shape,
-        values=_values(buffers[tensor.buffer].data, dtype, shape),
-        zero_points=np.zeros(0, np.int64) if zero_points is None else np.asarray(zero_points, np.int64),
-        channel_axis=0 if quantization is None else quantization.quantizedDimension,
+        values=_values(data, dtype, shape),
+        size_bytes=0 if data is None else len(data),
+        scales=_numbers(quantization and quantization.scale, np.float32),
+        zero_points=_numbers(quantization and quantization.zeroPoint, np.int64),
+        channel_axis=quantization.quantizedDimension if quantization else 0,
     )
+
+
+def _numbers(values: Sequence[float] | None, dtype: type) -> np.ndarray:
+    return np.zeros(0, dtype) if values is None else np.asarray(values, dtype)
 
 
 def _values(data: Sequence[int] | None, dtype: str, shape: tuple[int, ...]) -> np.ndarray | None:
     if data is None or len(data) == 0:
         return None
     raw = np.asarray(data, np.uint8)
-    if dtype == "int4":
-        # Two's-complement nibbles, the lower one first.
-        nibbles = np.stack([raw & 15, raw >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))].astype(np.int8)
-        return np.where(nibbles > 7, nibbles - 16, nibbles).astype(np.int8).reshape(shape)
+    if dtype in _PACKED_BITS:
+        return _unpacked(raw, _PACKED_BITS[dtype], int(np.prod(shape)), signed=dtype.startswith("int")).reshape(shape)
     try:
         return np.frombuffer(raw.tobytes(), np.dtype(dtype)).reshape(shape)
     except (TypeError, ValueError):
         return None  # strings, resources and sparse storage: not arrays of numbers
+
+
+def _unpacked(raw: np.ndarray, bits: int, count: int, *, signed: bool) -> np.ndarray:
+    """Values of a few bits each, the lowest bits first, as bytes."""
+    parts = [(raw >> shift) & (2**bits - 1) for shift in range(0, 8, bits)]
+    values = np.stack(parts, axis=-1).reshape(-1)[:count]
+    if not signed:
+        return values
+    # Two's complement: the upper half of the codes stands for negative numbers.
+    return np.where(values >= 2 ** (bits - 1), values.astype(np.int16) - 2**bits, values).astype(np.int8)

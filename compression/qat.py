@@ -13,10 +13,13 @@ from compression.determinism import seed_everything
 from compression.errors import CompressionError
 from compression.layer_names import match_layers
 from compression.qat_layers import QatLayers, sort_layers
+from compression.qat_ranges import set_ranges
 from compression.qat_scheme import MendedScheme
 from compression.settings import QatSettings
 from compression.structure import Keep, is_shared
 from compression.training import OnEpoch, finetune
+
+_RANGE_EXAMPLES = 512
 
 __all__ = ["QatLayers", "is_quantization_aware", "plan_layers", "quantization_aware"]
 
@@ -51,6 +54,7 @@ def quantization_aware(
     keep = keep or Keep()
     seed_everything(data.seed)
     aware = _wrap(keras_models.copy(model), plan, _one_range(model) if keep.sharing == "tensor" else frozenset())
+    set_ranges(aware, data.train.take_arrays(_RANGE_EXAMPLES)[0])
     finetune(aware, data, settings, teacher=teacher, keep=keep, on_epoch=on_epoch)
     return aware
 

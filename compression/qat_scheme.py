@@ -89,7 +89,7 @@ class MendedRegistry:
 
 def _has_one_float_output(layer: keras.layers.Layer) -> bool:
     # Wrappers cannot hold bare TensorFlow operators: these have no output shape to ask for.
-    if type(layer).__module__.endswith("tf_op_layer") or isinstance(layer, keras.layers.RNN):
+    if type(layer).__module__.endswith("tf_op_layer"):
         return False
     if isinstance(layer, keras.layers.BatchNormalization) and _feeds_relu(layer):
         return False  # a range of its own would keep the converter from fusing the two

@@ -10,6 +10,7 @@ import tf_keras as keras
 from compression.data import Split, TrainingData
 from compression.errors import CompressionError, OutputMismatch
 from compression.layer_names import first_match
+from compression.model_outputs import ask
 from compression.predict import TFLitePredictor
 from compression.qat import is_quantization_aware
 from compression.quantization.converter import (
@@ -27,10 +28,11 @@ from compression.quantization.layer_operators import (
     layer_operators,
     layer_precisions,
 )
-from compression.quantization.outputs import UNEXPLAINED, Comparison, compare, keras_answers
+from compression.quantization.outputs import UNEXPLAINED, Comparison, compare
 from compression.quantization.selective import Requantizer, Selector
+from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
-from compression.settings.quantize import INT8_MODES
+from compression.settings.quantize import CALIBRATED_MODES, INT8_MODES
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class Conversion:
         report: Plain values for JSON: `mode`; `layers`, what the file computes each layer in (`layer`, `precision`,
             `operators`); `stateful`, whether the file remembers the example before until its variables are reset, as
             fused LSTMs do; `equivalence`, its distance from the Keras model on train examples (`measure`, `error`,
-            `allowed`, `examples`); `clipping` of 4-bit weights, `min_max` or `octav`, or `None`; `selective` when there
-            was a `max_validation_drop`, see `compression.quantization.selective.Selection`, else `None`.
+            `allowed`, `examples`, and of several outputs the `output` that fits least); `clipping` of 4-bit weights,
+            `min_max` or `octav`, or `None`; `selective` when there was a `max_validation_drop`, see
+            `compression.quantization.selective.Selection`, else `None`.
     """
 
     content: bytes
@@ -69,7 +72,8 @@ def quantize(
         data: `train` sets the activation ranges of integer modes and checks the outputs; `validation` measures the drop
             when there is a budget for it.
         settings: The mode, and which layers differ from it.
-        metric: What `max_validation_drop` is counted in, a name in `compression.settings.metrics.METRICS`.
+        metric: What `max_validation_drop` is counted in, a name in `compression.settings.metrics.METRICS`; of one of
+            several outputs `output/name`.
         keep_sharing: The model's weights are shared (a cluster step came before): dense layers get one scale, as do
             convolutions where that leaves fewest distinct integers.
 
@@ -114,8 +118,8 @@ def max_abs_error(model: keras.Model, tflite: bytes, split: Split, count: int) -
         count: How many of them, from the first.
     """
     features, _ = split.take_arrays(count)
-    difference = TFLitePredictor(tflite).predict(features) - keras_answers(model)(features)
-    return float(np.max(np.abs(difference)))
+    expected, got = ask(model, features), TFLitePredictor(tflite).answers(features)
+    return float(np.max([np.max(np.abs(got[name] - np.asarray(values))) for name, values in expected.items()]))
 
 
 def _check_trained_ranges(settings: QuantizeSettings) -> None:
@@ -143,7 +147,9 @@ def _requantizer(
     if settings.mode in INT8_MODES and precisions <= {"float32", "int8"}:
         make = Int8Requantizer(model, settings, train, keep_sharing=keep_sharing)
         return make, layer_operators(make.content, names)
-    content = convert_whole(model, QuantizeSettings(mode="float32"), train)
+    # The edge quantizer measures ranges from outside: it cannot see into a loop or a fused LSTM.
+    source = unrolled(model) if settings.mode in CALIBRATED_MODES else model
+    content = convert_whole(source, QuantizeSettings(mode="float32"), train)
     operators = layer_operators(content, names)
     per_tensor = {"FULLY_CONNECTED"} if keep_sharing else set()
     if keep_sharing and per_tensor_convolutions(model):
@@ -198,5 +204,6 @@ def _mismatch(mode: str, found: Comparison) -> str:
         advice = "calibrate with examples like those of practice, or choose another mode"
     return (
         f"a {mode} file must compute what its Keras model computes, got a {found.measure} of {found.error:g} on "
-        f"{found.examples} examples (allowed {found.allowed:g}); {advice}"
+        f"{found.examples} examples{f' in output {found.output}' if found.output else ''} "
+        f"(allowed {found.allowed:g}); {advice}"
     )

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-Sharing = Literal["tensor", "channel"]
+from compression.kernels import KERNELS
 
-_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings")
+Sharing = Literal["tensor", "channel"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Keep:
 
 def kernels(model: keras.Model) -> list[tf.Variable]:
     """The trainable kernels of all layers, without biases and normalizations, in the model's order."""
-    return [variable for variable in model.trainable_variables if kernel_name(variable) in _KERNELS]
+    return [variable for variable in model.trainable_variables if kernel_name(variable) in KERNELS]
 
 
 def kernel_name(variable: tf.Variable) -> str:

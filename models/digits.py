@@ -16,13 +16,27 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {"image": tf.reshape(image, [-1, SIDE, SIDE, 1]), "label": inputs["label"]}
 
 
+def search_space() -> dict[str, list]:
+    """What `model.search` may try; the first value of every list is the one that `build_model` takes by itself."""
+    return {
+        "filters": [16, 8, 12, 24],
+        "kernel_size": [3, 5],
+        "blocks": [2, 1, 3],
+        "convolution": ["full", "separable"],
+    }
+
+
 def build_model(hparams: Mapping[str, Any]) -> keras.Model:
     """A small convolutional network; the input bears the name of the transformed feature."""
-    filters = hparams.get("filters", 16)
+    filters, kernel_size = hparams.get("filters", 16), hparams.get("kernel_size", 3)
+    separable = hparams.get("convolution", "full") == "separable"
     image = keras.Input((SIDE, SIDE, 1), name="image")
     x = image
-    for block, width in enumerate((filters, 2 * filters), start=1):
-        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv_{block}")(x)
+    for block in range(1, hparams.get("blocks", 2) + 1):
+        if separable:
+            x = keras.layers.DepthwiseConv2D(kernel_size, padding="same", use_bias=False, name=f"depth_{block}")(x)
+        width, size = filters * 2 ** (block - 1), 1 if separable else kernel_size
+        x = keras.layers.Conv2D(width, size, padding="same", use_bias=False, name=f"conv_{block}")(x)
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{block}")(x)
         x = keras.layers.ReLU(name=f"relu_{block}")(x)
         x = keras.layers.MaxPooling2D(name=f"pool_{block}")(x)

@@ -1,5 +1,6 @@
 """What people see of a run: a line per node as it ends, then one table."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -9,6 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from compression.search.space import describe
 from pipeline.local import Finished
 from pipeline.runner import NodeResult, State
 
@@ -93,6 +95,7 @@ def report(finished: Finished) -> Group:
     summary = finished.summary
     parts: list[Any] = [Text(), _table(summary), Text()] if _measured(summary) else []
     parts += [Text(line) for line in _reasons(summary["variants"])]
+    parts += [Text(f"search   {line}") for line in _found(summary)]
     if summary["pushed"]:
         version = summary["pushed"]
         parts.append(Text(f"pushed   {summary['selected']} as version {version['version']}", style="bold"))
@@ -122,6 +125,20 @@ def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[str]:
         for reason in variant["reasons"] if variant["status"] in words else ():
             names.setdefault((variant["status"], reason), []).append(variant["name"])
     return [f"{', '.join(sharing)}{words[status]}: {reason}" for (status, reason), sharing in names.items()]
+
+
+def _found(summary: Mapping[str, Any]) -> list[str]:
+    """What the search chose, out of how many."""
+    if summary["search"] is None:
+        return []
+    trials, best = summary["search"]["trials"], summary["search"]["best"]
+    chosen = next(trial for trial in trials if trial["hparams"] == best)
+    words = {"completed": "completed", "over_budget": "over a budget", "failed": "failed"}
+    ended = Counter(words[trial["status"]] for trial in trials)
+    return [
+        f"{describe(best)}: validation {summary['baseline']['metric']} {chosen['value']:.4f}, "
+        f"best of {len(trials)} trials ({', '.join(f'{count} {word}' for word, count in ended.items())})"
+    ]
 
 
 def _table(summary: Mapping[str, Any]) -> Table:

@@ -21,20 +21,28 @@ NEED_THE_TOOL: dict[Device, tuple[str, ...]] = {
 """Device of a profile -> budgets that only its own tool measures."""
 
 
+RAW_DTYPES = ("float32", "int64", "uint8")
+"""Types that raw features can have as a model's inputs."""
+
+
 def edge_faults(config: Config) -> list[Fault]:
-    """An unknown or broken profile, and budgets that no run could meet because nothing measures them."""
+    """An unknown or broken profile, inputs that it does not take, and budgets that nothing measures."""
     name, here = config.edge.profile, ("edge", "profile")
     known = profile_names()
     if name not in known:
         must = f"must be one of {', '.join(known)}, the files of configs/profiles"
         return [Fault(here, must, show(name), nearest(name, known))]
     try:
-        device = load_profile(name).device
+        profile = load_profile(name)
     except CompressionError as error:
         return [Fault(here, "must be a valid profile", str(error))]
-    return [
+    faults = []
+    if config.export.inputs == "raw" and profile.input_dtypes and not set(RAW_DTYPES) & set(profile.input_dtypes):
+        must = f"must be transformed with profile {name}, whose inputs are {', '.join(profile.input_dtypes)}"
+        faults.append(Fault(("export", "inputs"), must, f"raw, which are {' or '.join(RAW_DTYPES)}"))
+    return faults + [
         Fault(("edge", budget), f"must be left out with profile {name}: {why}", show(getattr(config.edge, budget)))
-        for budget, why in NEVER_MEASURED[device].items()
+        for budget, why in NEVER_MEASURED[profile.device].items()
         if getattr(config.edge, budget) is not None
     ]
 

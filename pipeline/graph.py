@@ -3,7 +3,6 @@
 import importlib
 import json
 from pathlib import Path
-from typing import Any
 
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
@@ -11,11 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
-from tfx.components.trainer.component import Trainer
-from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import BaseChannel
 
 from components.data_guard import DataGuard
@@ -23,20 +19,24 @@ from components.edge_check import EdgeCheck
 from components.edge_pusher import EdgePusher
 from components.evaluate.answers import BaselineAnswers
 from components.evaluate.gate import Gate
-from components.evaluate.spec import GateSpec, Rule, SliceRule
 from components.import_schema import ImportSchema
 from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
+from components.pretrained_spec import PretrainedSpec
 from components.selector import Selector
 from components.summary import Summary
+from components.targets import to_text
 from compression.edge.host import host_key
 from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
-from pipeline.config.gate import Thresholds
-from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.facts import gate_spec, summary_facts
+from pipeline.plan import Plan, VariantPlan, make_plan, root_id
+from pipeline.raw_nodes import export_raw, raw_transform
+from pipeline.search import make_search
+from pipeline.start_nodes import pretrained_model, trainer, transform
 from pipeline.steps import STEPS
 
 BEAM_ARGS = [
@@ -57,6 +57,7 @@ def build(
     *,
     pipeline_root: str,
     registry: str,
+    pretrained: PretrainedSpec | None = None,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
 ) -> Pipeline:
     """The TFX pipeline of a configuration.
@@ -66,6 +67,7 @@ def build(
         spec: The input files, already resolved.
         pipeline_root: Folder or URI of all artifacts.
         registry: Folder of pushed models.
+        pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
     """
     return Pipeline(
@@ -73,53 +75,29 @@ def build(
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,
-        components=_Graph(config, spec, registry).nodes,
+        components=_Graph(config, spec, pretrained, registry, trials_uri=f"{pipeline_root}/search/trials").nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
-
-
-def gate_spec(config: Config) -> GateSpec:
-    """What every gate of a configuration is told."""
-
-    def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
-        given = thresholds.given()
-        return (Rule(metric=config.gate.metric, **given),) if given else ()
-
-    return GateSpec(
-        task=config.model.task,
-        label=config.data.label,
-        rules=rules(config.gate),
-        slices=tuple(
-            SliceRule(features=part.by, values=part.where, rules=rules(part), min_examples=part.min_examples)
-            for part in config.gate.slices
-        ),
-        confidence=config.gate.confidence,
-        variants=len(config.variants),
-        seed=config.seed,
-    )
-
-
-def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
-    """What the summary says of the configuration."""
-    return {
-        "name": config.name,
-        "seed": config.seed,
-        "config_sha256": config.sha256,
-        "metric": config.gate.metric,
-        "level": gate_spec(config).level,
-        "steps": {variant.name: [describe(step) for step in variant.steps] for variant in plan.variants},
-    }
 
 
 class _Graph:
     """Wires the nodes; every method adds some and returns what later ones read."""
 
-    def __init__(self, config: Config, spec: IngestSpec, registry: str) -> None:
+    def __init__(
+        self, config: Config, spec: IngestSpec, pretrained: PretrainedSpec | None, registry: str, *, trials_uri: str
+    ) -> None:
         self.nodes: list[BaseNode] = []
         self._config = config
+        self._pretrained = pretrained
         plan = make_plan(config)
         self._data(spec)
-        self._train()
+        self._search = make_search(config, self._transformed, trials_uri)
+        if self._search:
+            self._add(self._search, "search")
+            if self._front is not None:
+                # A transform that no TFLite file can hold must cost neither a search nor a training.
+                self._search.add_upstream_node(self._front)
+        self._float_model()
         self._baseline_parts()
         self._variants = self._compress(plan)
         self._push(plan, registry)
@@ -138,18 +116,15 @@ class _Graph:
             DataGuard(anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard")),
             "data-guard",
         )
-        module = self._config.model.module
-        self._transform = self._add(
-            Transform(
-                examples=self._examples,
-                schema=schema,
-                preprocessing_fn=f"{module}.preprocessing_fn",
-                splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=list(spec.splits)),
-                custom_config={"code_sha256": code_sha256(module)},
-            ),
-            "transform",
-        )
+        transformed = transform(self._config, self._examples, schema, list(spec.splits), self._pretrained)
+        self._transform = self._add(transformed, "transform")
         self._transform.add_upstream_node(guard)
+        self._front: BaseNode | None = None
+        if self._config.export.inputs == "raw":
+            front = raw_transform(
+                self._config, self._examples, self._transform.outputs["transform_graph"], self._pretrained
+            )
+            self._front = self._add(front, "raw-transform")
 
     def _schema(self, statistics: BaseNode) -> BaseChannel:
         if self._config.data.schema_path is not None:
@@ -159,40 +134,33 @@ class _Graph:
         infer = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["validation", "eval"])
         return self._add(infer, "schema").outputs["schema"]
 
-    def _train(self) -> None:
-        config = self._config
-        self._trainer = self._add(
-            Trainer(
-                run_fn="components.train.run_fn",
-                **self._transformed,
-                train_args=trainer_pb2.TrainArgs(splits=["train"]),
-                # TFX's "eval" arguments are what is looked at while training: the eval split stays with the gate.
-                eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
-                custom_config={
-                    "module": config.model.module,
-                    "hparams": config.model.hparams,
-                    "train": config.train.model_dump(mode="json"),
-                    "task": config.model.task,
-                    "label": config.data.label,
-                    "seed": config.seed,
-                    "code_sha256": code_sha256("components.train", config.model.module),
-                },
-            ),
-            "trainer",
-        )
+    def _float_model(self) -> None:
+        """Where every variant begins: what the Trainer makes, or what was trained elsewhere."""
+        if self._pretrained is not None:
+            graph = self._transform.outputs["transform_graph"]
+            self._root = pretrained_model(self._config, self._pretrained, graph)
+        else:
+            found = self._search.outputs["best_hyperparameters"] if self._search else None
+            self._root = trainer(self._config, self._transformed, found)
+        self._add(self._root, root_id(self._config))
+        if self._front is not None:
+            self._root.add_upstream_node(self._front)
 
     def _compress(self, plan: Plan) -> dict[str, dict[str, BaseChannel]]:
-        made: dict[str | None, BaseNode] = {None: self._trainer}
+        made: dict[str | None, BaseNode] = {None: self._root}
         for step in plan.steps:
             parent = made[step.parent]
-            more = {"teacher": self._trainer.outputs["model"]} | self._student(step.kind)
+            more = {"teacher": self._root.outputs["model"]} | self._student(step.kind)
             made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent, **more)
         return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
 
-    def _student(self, kind: str) -> dict[str, str]:
+    def _student(self, kind: str) -> dict[str, str | BaseChannel]:
         """What a step that builds a network of the user's own needs."""
+        if kind != "distill":
+            return {}
         model = self._config.model
-        return {"module": model.module, "hparams": json.dumps(model.hparams)} if kind == "distill" else {}
+        found = {"found": self._search.outputs["best_hyperparameters"]} if self._search else {}
+        return {"module": model.module or "", "hparams": json.dumps(model.hparams), **found}
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
@@ -204,20 +172,30 @@ class _Graph:
             code_sha256=code_sha256("components.evaluate.gate"),
         )
         gate = self._add(gate, variant.gate_id)
+        shipped = self._export(variant.raw_id, model)
         return {
-            "model": model,
+            "model": shipped,
             "evaluation": gate.outputs["evaluation"],
             "blessing": gate.outputs["blessing"],
-            "edge": self._edge_check(variant.edge_id, model, self._config.edge),
+            "edge": self._edge_check(variant.edge_id, shipped, self._config.edge),
         }
+
+    def _export(self, node_id: str | None, model: BaseChannel) -> BaseChannel:
+        """The file that ships: the model itself, or the model behind its transform."""
+        if self._front is None:
+            return model
+        node = export_raw(model, self._front, self._examples, self._transform.outputs["transform_graph"])
+        return self._add(node, node_id).outputs["exported"]
 
     def _baseline_parts(self) -> None:
         """The float model as TFLite, its answers to the eval split for all gates, and how fast it is."""
-        self._baseline = self._quantize("baseline", QuantizeSettings(mode="float32"), self._trainer, variant="")
+        model = self._quantize("baseline", QuantizeSettings(mode="float32"), self._root, variant="")
+        # With its transform too, so that sizes and latencies compare like with like.
+        self._baseline = self._export("raw-baseline", model)
         # The Keras model is the truth: its TFLite form is only compared in size and speed.
         answers = BaselineAnswers(
             **self._transformed,
-            model=self._trainer.outputs["model"],
+            model=self._root.outputs["model"],
             split="eval",
             code_sha256=code_sha256("components.evaluate.answers"),
         )
@@ -228,7 +206,7 @@ class _Graph:
 
     def _edge_check(self, node_id: str, model: BaseChannel, settings: EdgeSettings) -> BaseChannel:
         check = EdgeCheck(
-            **self._transformed,
+            **self._transformed | ({} if self._front is None else {"examples": self._examples, "inputs": "raw"}),
             model=model,
             settings=settings.model_dump_json(),
             profile=load_profile(settings.profile).model_dump_json(),
@@ -249,15 +227,15 @@ class _Graph:
     def _step(self, node_id: str, kind: str, settings: str, parent: BaseNode, **more: str | BaseChannel) -> BaseNode:
         module, _, name = STEPS[kind].component.rpartition(".")
         component = getattr(importlib.import_module(module), name)
-        model = parent.outputs["model" if parent is self._trainer else "compressed"]
+        model = parent.outputs["model" if parent is self._root else "compressed"]
         node = component(
             model=model,
             **self._transformed,
             settings=settings,
-            label=self._config.data.label,
-            task=self._config.model.task,
+            label=to_text(self._config.data.labels),
+            task=to_text(self._config.tasks),
             seed=self._config.seed,
-            code_sha256=code_sha256(module, *(more[key] for key in ("module",) if key in more)),
+            code_sha256=code_sha256(module, *(more[key] for key in ("module",) if more.get(key))),
             **more,
         )
         return self._add(node, node_id)
@@ -280,6 +258,8 @@ class _Graph:
         )
         pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
         inputs = {"examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
+        if self._search:
+            inputs["search"] = self._search.outputs["tuner_results"]
         summary = Summary(
             self._variants,
             {**inputs, "selected": selected, "pushed": pushed},

@@ -175,12 +175,13 @@ class _Run:
         from pipeline import graph, model_preflight, runner
         from pipeline.sources import ingest_spec
 
-        model_preflight.check_model(self._config, self._plan)
+        pretrained = model_preflight.check_model(self._config, self._plan)
         pipeline = graph.build(
             self._config,
             ingest_spec(self._config),
             pipeline_root=str(self._workspace.artifacts),
             registry=str(self._workspace.registry),
+            pretrained=pretrained,
             metadata=metadata.sqlite_metadata_connection_config(str(self._workspace.metadata)),
         )
         selection = runner.Selection(self._request.start, self._request.end, self._request.no_cache)

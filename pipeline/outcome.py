@@ -7,13 +7,13 @@ from typing import Any
 
 from components.summary import SUMMARY_FILE, compose
 from pipeline.config import Config
+from pipeline.facts import summary_facts
 from pipeline.failure import cause
-from pipeline.graph import summary_facts
 from pipeline.plan import Plan
 from pipeline.runner import NodeResult, State
 from pipeline.workspace import now
 
-BASELINE_PARTS = {"baseline", "edge-baseline"}
+BASELINE_PARTS = {"baseline", "raw-baseline", "edge-baseline"}
 """Nodes that measure the baseline's file; a run whose variants pass does without."""
 
 
@@ -34,7 +34,7 @@ def summarize(
     summary = _from_node(states) or compose({}, summary_facts(config, plan), run_id)
     shared = _shared_nodes(plan, states)
     for variant, way in zip(summary["variants"], plan.variants, strict=True):
-        _add_stage(variant, shared, [*way.interior, way.quantize_id, way.gate_id, way.edge_id], states)
+        _add_stage(variant, shared, [*way.interior, *way.finishing], states)
     summary["nodes"] = [_node(result) for result in results]
     summary["started_at"], summary["finished_at"] = started_at, now()
     summary["not_measured"] = {k: v for k, v in summary["not_measured"].items() if k not in ("started_at", "nodes")}
@@ -51,9 +51,7 @@ def _from_node(states: dict[str, NodeResult]) -> dict[str, Any] | None:
 
 def _own_nodes(plan: Plan) -> set[str]:
     """Nodes that belong to some variants and not to the run as a whole."""
-    return {node.id for node in plan.steps} | {
-        node_id for variant in plan.variants for node_id in (variant.quantize_id, variant.gate_id, variant.edge_id)
-    }
+    return {node.id for node in plan.steps} | {node_id for variant in plan.variants for node_id in variant.finishing}
 
 
 def _shared_nodes(plan: Plan, states: dict[str, NodeResult]) -> list[str]:
@@ -63,11 +61,8 @@ def _shared_nodes(plan: Plan, states: dict[str, NodeResult]) -> list[str]:
 
 
 def _add_stage(variant: dict[str, Any], shared: list[str], own: list[str], states: dict[str, NodeResult]) -> None:
-    """Where a variant ended and why, when it did not pass."""
+    """Where a variant ended and why, when a node of it failed; the summary node knows the rest."""
     if variant["status"] != "failed":
-        *_, gate, edge = own
-        held = variant["status"] == "passed" or all(rule["passed"] for rule in variant["gates"])
-        variant["stage"] = None if variant["status"] == "passed" else edge if held else gate
         return
     variant["status"] = "not_run"
     ended = next((states[node] for node in (*shared, *own) if node in states and not states[node].succeeded), None)

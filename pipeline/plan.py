@@ -39,6 +39,7 @@ class VariantPlan:
         steps: All steps, `quantize` included.
         interior: Ids of the step nodes before `quantize`, from the Trainer on.
         quantize_id: Id of its conversion node.
+        raw_id: Id of the node that puts the transform in front of the finished model; None: inputs are transformed.
         gate_id: Id of its gate node.
         edge_id: Id of its edge check.
         quantize: Settings of its conversion.
@@ -49,10 +50,17 @@ class VariantPlan:
     steps: tuple[Step, ...]
     interior: tuple[str, ...]
     quantize_id: str
+    raw_id: str | None
     gate_id: str
     edge_id: str
     quantize: QuantizeSettings
     parent: str | None
+
+    @property
+    def finishing(self) -> tuple[str, ...]:
+        """Ids of the nodes that are its own whatever it shares with others, the gate and the edge check last."""
+        raw = () if self.raw_id is None else (self.raw_id,)
+        return (self.quantize_id, *raw, self.gate_id, self.edge_id)
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,11 @@ class Plan:
 
     steps: tuple[StepNode, ...]
     variants: tuple[VariantPlan, ...]
+
+
+def root_id(config: Config) -> str:
+    """Id of the node whose float model all variants start from."""
+    return "trainer" if config.model.pretrained is None else "pretrained"
 
 
 def make_plan(config: Config) -> Plan:
@@ -81,7 +94,7 @@ def make_plan(config: Config) -> Plan:
                 raise ValueError(f"node ids must be unique, got {node_id} twice; change a setting of {name} a little")
             users.setdefault(node_id, []).append(name)
             interior.append(node_id)
-        variants.append(_variant(name, steps, tuple(interior)))
+        variants.append(_variant(name, steps, tuple(interior), raw=config.export.inputs == "raw"))
     nodes = (
         StepNode(
             id=node_id,
@@ -96,13 +109,13 @@ def make_plan(config: Config) -> Plan:
     return Plan(tuple(nodes), tuple(variants))
 
 
-def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...]) -> VariantPlan:
+def _variant(name: str, steps: tuple[Step, ...], interior: tuple[str, ...], *, raw: bool) -> VariantPlan:
     quantize = steps[-1].settings
     assert isinstance(quantize, QuantizeSettings)
     # Argo refuses underscores in node names.
     kebab = name.replace("_", "-")
     parent = interior[-1] if interior else None
-    ids = (f"quantize-{kebab}", f"gate-{kebab}", f"edge-{kebab}")
+    ids = (f"quantize-{kebab}", f"raw-{kebab}" if raw else None, f"gate-{kebab}", f"edge-{kebab}")
     return VariantPlan(name, steps, interior, *ids, quantize, parent)
 
 

@@ -7,20 +7,21 @@ import zipfile
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from compression.errors import CompressionError
+from compression.model_file import check_model_file
 from pipeline.config import Config, Fault, SplitRange
 from pipeline.edge_preflight import edge_faults, edge_warnings
 from pipeline.sufficiency import eval_warnings
 
-REQUIRED_FUNCTIONS = ("preprocessing_fn", "build_model")
-
 
 def check(config: Config) -> None:
-    """Checks that data, schema, model module and device profile are there and look right.
+    """Checks that data, schema, model module, pretrained model and device profile are there and look right.
 
     Raises:
         UserError: With all faults, each at its line of the configuration.
     """
     faults = [*_data_faults(config), *_schema_faults(config), *_module_faults(config), *edge_faults(config)]
+    faults += _pretrained_faults(config)
     if faults:
         raise config.refuse(faults)
 
@@ -87,9 +88,23 @@ def _schema_faults(config: Config) -> list[Fault]:
     return [Fault(("data", "schema"), "must be an existing file", f"{path}, which is none")]
 
 
+def _pretrained_faults(config: Config) -> list[Fault]:
+    if config.model.pretrained is None:
+        return []
+    try:
+        check_model_file(Path(config.model.pretrained))
+    except CompressionError as error:
+        # One sentence: "X must hold, got Y; do Z".
+        must, _, rest = str(error).partition(", got ")
+        return [Fault(("model", "pretrained"), must[must.index("must") :], *rest.partition("; ")[::2])]
+    return []
+
+
 def _module_faults(config: Config) -> list[Fault]:
     here = ("model", "module")
     name = config.model.module
+    if name is None:
+        return []
     path = module_file(name)
     if path is None:
         wanted = name.replace(".", "/") + ".py"
@@ -105,8 +120,17 @@ def _module_faults(config: Config) -> list[Fault]:
     defined = _top_level_names(tree)
     if None in defined:
         return []  # `from x import *`: only the import can tell
-    missing = [function for function in REQUIRED_FUNCTIONS if function not in defined]
-    return [Fault(here, f"must define the function {function}", f"{path} without it") for function in missing]
+    missing = [function for function in _needed_functions(config) if function not in defined]
+    faults = [Fault(here, f"must define the function {function}", f"{path} without it") for function in missing]
+    if config.model.search is not None and "search_space" not in defined:
+        must = "must come with the function search_space in the model module"
+        faults.append(Fault(("model", "search"), must, f"{path} without it"))
+    return faults
+
+
+def _needed_functions(config: Config) -> tuple[str, ...]:
+    """A model that was trained elsewhere is not built."""
+    return ("preprocessing_fn",) if config.model.pretrained is not None else ("preprocessing_fn", "build_model")
 
 
 def _top_level_names(tree: ast.Module) -> set[str | None]:

@@ -56,7 +56,7 @@ STEPS: dict[str, StepRow] = {
     ),
     "quantize": StepRow(
         "compression.settings.QuantizeSettings",
-        "components.steps.Quantize",
+        "components.quantize.Quantize",
         "converts to one TFLite file; the last step of every variant",
         after=("distill", "prune", "prune_channels", "cluster", "qat"),
     ),

@@ -42,7 +42,9 @@ class Rule:
 
     def obstacle(self, call: Call) -> str:
         """Why this layer cannot be taken although its class can; empty when it can."""
-        return "a noise_shape of its own" if getattr(call.layer, "noise_shape", None) is not None else ""
+        # Dropout may be told how many channels there are; one mask for all of them is no trouble.
+        counted = (getattr(call.layer, "noise_shape", None) or [None])[-1]
+        return "" if counted in (None, 1) else "a noise_shape that counts channels"
 
     def trace(self, call: Call, labels: Labels) -> Channels:
         """Channels of the output; `labels` hears of ties and of what must stay."""

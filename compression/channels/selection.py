@@ -51,6 +51,25 @@ def select(graph: ChannelGraph, settings: PruneChannelsSettings) -> Selection:
         CompressionError: Nothing that may leave, a pattern in `layers` that matches nothing or what must stay, several
             ratios for one group, or settings that keep every channel.
     """
+    free = _free_groups(graph)
+    scores = slot_scores(graph, settings.importance)
+    own = _own_ratios(graph.groups, settings)
+    keep = np.ones(len(graph.dead), bool)
+    for group, count in zip(free, _wanted(free, own, scores, settings), strict=True):
+        slots = group.slots[np.lexsort((scores[group.slots], ~graph.dead[group.slots]))]
+        stays = _rounded(len(slots), max(count, int(graph.dead[slots].sum())), settings)
+        keep[slots[: len(slots) - stays]] = False
+    highest = max(own.get(group.layers, settings.ratio) for group in free)
+    if keep.all() and highest > 0:
+        raise CompressionError(
+            f"prune_channels must remove something, but ratio {highest:g} of at most "
+            f"{max(len(group.slots) for group in free)} channels, min_channels {settings.min_channels} and round_to "
+            f"{settings.round_to} keep every channel; raise ratio or lower the others"
+        )
+    return Selection(tuple(_planned(group, graph, keep) for group in graph.groups), keep)
+
+
+def _free_groups(graph: ChannelGraph) -> list[Group]:
     free = [group for group in graph.groups if not group.kept_for]
     if not free:
         kept = "; ".join(f"{', '.join(group.layers)} kept for {group.kept_for}" for group in graph.groups)
@@ -58,26 +77,21 @@ def select(graph: ChannelGraph, settings: PruneChannelsSettings) -> Selection:
             f"prune_channels needs at least one layer that may lose channels, got none ({kept or 'no kernels'}); "
             "shorten `skip` or leave this step out"
         )
-    scores = slot_scores(graph, settings.importance)
-    own = _own_ratios(graph.groups, settings)
-    ratios = [own.get(group.layers, settings.ratio) for group in free]
-    wanted = [round(len(group.slots) * ratio) for group, ratio in zip(free, ratios, strict=True)]
-    if settings.scope == "global":
-        shared = [index for index, group in enumerate(free) if group.layers not in own]
-        for index, count in zip(shared, _below_threshold(free, shared, scores, settings.ratio), strict=True):
-            wanted[index] = count
-    keep = np.ones(len(graph.dead), bool)
-    for group, count in zip(free, wanted, strict=True):
-        slots = group.slots[np.lexsort((scores[group.slots], ~graph.dead[group.slots]))]
-        stays = _rounded(len(slots), max(count, int(graph.dead[slots].sum())), settings)
-        keep[slots[: len(slots) - stays]] = False
-    if keep.all() and any(ratios):
-        raise CompressionError(
-            f"prune_channels must remove something, but ratio {max(ratios):g} of at most "
-            f"{max(len(group.slots) for group in free)} channels, min_channels {settings.min_channels} and round_to "
-            f"{settings.round_to} keep every channel; raise ratio or lower the others"
-        )
-    return Selection(tuple(_planned(group, graph, keep) for group in graph.groups), keep)
+    return free
+
+
+def _wanted(
+    free: Sequence[Group], own: dict[tuple[str, ...], float], scores: np.ndarray, settings: PruneChannelsSettings
+) -> list[int]:
+    """How many units of each group the ratios ask for."""
+    counts = [round(len(group.slots) * own.get(group.layers, settings.ratio)) for group in free]
+    shared = [index for index, group in enumerate(free) if group.layers not in own]
+    if settings.scope == "uniform" or not shared:
+        return counts
+    owner = np.concatenate([np.full(len(free[index].slots), index) for index in shared])
+    order = np.argsort(np.concatenate([scores[free[index].slots] for index in shared]), kind="stable")
+    lowest = owner[order[: round(len(order) * settings.ratio)]]
+    return [int(np.sum(lowest == index)) if index in shared else count for index, count in enumerate(counts)]
 
 
 def _rounded(count: int, leaving: int, settings: PruneChannelsSettings) -> int:
@@ -89,16 +103,6 @@ def _rounded(count: int, leaving: int, settings: PruneChannelsSettings) -> int:
 def _planned(group: Group, graph: ChannelGraph, keep: np.ndarray) -> ChannelGroup:
     slots = group.slots
     return ChannelGroup(group.layers, len(slots), int(keep[slots].sum()), int(graph.dead[slots].sum()), group.kept_for)
-
-
-def _below_threshold(free: Sequence[Group], shared: Sequence[int], scores: np.ndarray, ratio: float) -> list[int]:
-    """How many units of each group are among the lowest of all."""
-    if not shared:
-        return []
-    owner = np.concatenate([np.full(len(free[index].slots), position) for position, index in enumerate(shared)])
-    order = np.argsort(np.concatenate([scores[free[index].slots] for index in shared]), kind="stable")
-    lowest = owner[order[: round(len(order) * ratio)]]
-    return [int(np.sum(lowest == position)) for position in range(len(shared))]
 
 
 def _own_ratios(groups: Sequence[Group], settings: PruneChannelsSettings) -> dict[tuple[str, ...], float]:

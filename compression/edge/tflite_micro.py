@@ -39,16 +39,15 @@ def run(model: bytes, answers: Mapping[str, np.ndarray]) -> dict[str, Any]:
     Raises:
         RuntimeError: The interpreter refuses the model; the message is its own.
     """
-    runtime = importlib.import_module("tflite_micro").runtime
     outputs = [name for name in sorted(answers) if name.startswith("output/")]
     inputs = [name for name in sorted(answers) if name.startswith("input/")]
     expected = {name: answers[name] for name in outputs}
     found: dict[str, list[np.ndarray]] = {name: [] for name in outputs}
-    interpreter = _loud(lambda: runtime.Interpreter.from_bytes(model, arena_size=max(_ARENA_BYTES, 10 * len(model))))
+    interpreter = load(model)
     for position in range(len(answers[inputs[0]])):
         for name in inputs:
             interpreter.set_input(answers[name][position : position + 1], int(name.split("/")[1]))
-        _loud(interpreter.invoke)
+        loud(interpreter.invoke)
         for name in outputs:
             found[name].append(interpreter.get_output(int(name.split("/")[1])))
     printed = _printed_by(interpreter.print_allocations)
@@ -65,6 +64,16 @@ def run(model: bytes, answers: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
+def load(model: bytes) -> Any:  # noqa: ANN401 - the package is not typed
+    """The package's interpreter with a model in it.
+
+    Raises:
+        RuntimeError: It refuses the model; the message is its own.
+    """
+    runtime = importlib.import_module("tflite_micro").runtime
+    return loud(lambda: runtime.Interpreter.from_bytes(model, arena_size=max(_ARENA_BYTES, 10 * len(model))))
+
+
 def _difference(expected: np.ndarray, answered: np.ndarray) -> float:
     """Largest difference as a share of the span of what was expected; 0.0 for equal answers."""
     one, other = expected.astype(np.float64), answered.astype(np.float64).reshape(expected.shape)
@@ -73,7 +82,7 @@ def _difference(expected: np.ndarray, answered: np.ndarray) -> float:
     return largest / span if span else largest
 
 
-def _loud(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the interpreter gives
+def loud(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the interpreter gives
     """Calls, and puts what was printed to standard error into the error: the exception itself says nothing."""
     said: list[str] = []
     try:

@@ -16,6 +16,7 @@ from compression.data import Features, Split
 from compression.errors import CompressionError
 from compression.flatbuffer import read_graphs
 from compression.predict import TFLitePredictor
+from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
 from compression.settings.quantize import CALIBRATED_MODES
 
@@ -34,7 +35,8 @@ def convert_whole(
     """Converts to TFLite with a `serving_default` signature whose inputs bear the model's input names.
 
     A model with recurrent layers that are not unrolled becomes a file for batches of one example; its fused LSTMs keep
-    their state from call to call until it is reset.
+    their state from call to call until it is reset. Where TFLite would need a loop, calibrated modes write all
+    recurrent layers out instead.
 
     Args:
         model: The model; quantization-aware ones bring their own ranges.
@@ -47,7 +49,7 @@ def convert_whole(
         CompressionError: The converter refuses an operator, or cannot quantize what is inside a loop.
     """
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model", settings.mode)
+        converter = _converter(model, Path(folder), settings.mode)
         if keep_sharing:
             _quantize_per_tensor(converter, model)
         if settings.mode in CALIBRATED_MODES and ranges:
@@ -76,7 +78,7 @@ class Int8Requantizer:
     ) -> None:
         self._io = tf.int8 if settings.mode == "int8_io" else tf.float32
         with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-            self._converter = _converter(model, Path(folder) / "model", settings.mode)
+            self._converter = _converter(model, Path(folder), settings.mode)
             if keep_sharing:
                 _quantize_per_tensor(self._converter, model)
             self._converter.representative_dataset = _representative(model, settings, calibration)
@@ -132,16 +134,22 @@ def per_tensor_convolutions(model: keras.Model) -> bool:
 
 
 def _converter(model: keras.Model, directory: Path, mode: str) -> tf.lite.TFLiteConverter:
+    """A converter set to a mode, of a model exported into a folder."""
     loops = keras_models.looping_layers(model)
-    module = tf.Module()
-    module.model = model
-    signatures = {keras_models.SIGNATURE: keras_models.serving_function(model, 1 if loops else None)}
-    tf.saved_model.save(module, str(directory), signatures=signatures)
-    if loops and mode in CALIBRATED_MODES:
-        _refuse_loops(_reader(directory), loops, mode)
-    converter = _reader(directory)
+    converter = _export(model, directory / "model", 1 if loops else None)
+    # Quantizing activations inside a loop crashes the converter, and the process with it.
+    if loops and mode in CALIBRATED_MODES and _is_looping(_reader(directory / "model")):
+        converter = _export(_unrolled(model, loops, mode), directory / "unrolled", None)
     _MODES[mode](converter)
     return converter
+
+
+def _export(model: keras.Model, directory: Path, batch_size: int | None) -> tf.lite.TFLiteConverter:
+    module = tf.Module()
+    module.model = model
+    signatures = {keras_models.SIGNATURE: keras_models.serving_function(model, batch_size)}
+    tf.saved_model.save(module, str(directory), signatures=signatures)
+    return _reader(directory)
 
 
 def _reader(directory: Path) -> tf.lite.TFLiteConverter:
@@ -196,10 +204,10 @@ _MODES: dict[str, Callable[[tf.lite.TFLiteConverter], None]] = {
 def _representative(
     model: keras.Model, settings: QuantizeSettings, calibration: Split
 ) -> Callable[[], Iterator[Features]]:
-    features, label = calibration.take_arrays(settings.calibration_examples)
+    features, _ = calibration.take_arrays(settings.calibration_examples)
 
     def examples() -> Iterator[Features]:
-        for index in range(len(label)):
+        for index in range(min(settings.calibration_examples, calibration.size)):
             yield {name: features[name][index : index + 1] for name in model.input_names}
 
     return examples
@@ -219,12 +227,18 @@ def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
         ) from error
 
 
-def _refuse_loops(converter: tf.lite.TFLiteConverter, layers: list[str], mode: str) -> None:
-    """The converter crashes, and takes the process along, when it quantizes activations inside a loop."""
+def _is_looping(converter: tf.lite.TFLiteConverter) -> bool:
+    """Whether a float file has a loop; an LSTM that TFLite fuses is none."""
     graphs = read_graphs(_run(converter, "float32"))
-    if any(operator.name == "WHILE" for graph in graphs for operator in graph.operators):
+    return any(operator.name == "WHILE" for graph in graphs for operator in graph.operators)
+
+
+def _unrolled(model: keras.Model, loops: list[str], mode: str) -> keras.Model:
+    try:
+        return unrolled(model)
+    except CompressionError as error:
         raise CompressionError(
-            f"mode {mode} needs a graph without loops, got a loop for {', '.join(layers)}; build recurrent layers with "
-            "unroll=True, use an LSTM that TFLite can fuse (Keras's default activations), or choose mode dynamic or "
-            "float16"
-        )
+            f"mode {mode} needs a graph without loops, got a loop for {', '.join(loops)}, and it cannot be written "
+            f"out: {error}; or use an LSTM that TFLite can fuse (Keras's default activations, no mask), or choose mode "
+            "dynamic or float16"
+        ) from error

@@ -71,7 +71,7 @@ class Selector:
         operators: What the model in float computes.
         data: `validation` is looked at.
         settings: Mode, budget, precision of kept layers, number of ranking examples.
-        metric: A name in `compression.settings.metrics.METRICS`.
+        metric: A name in `compression.settings.metrics.METRICS`; of one of several outputs `output/name`.
         fixed: Operators whose precision the user chose; they are not ranked.
     """
 
@@ -178,7 +178,7 @@ class Selector:
         return drop(self._metric, self._reference, self._value(content, self._validation))
 
     def _value(self, content: bytes, split: Split) -> float:
-        return evaluate(TFLitePredictor(content).predict, split, self._metric, self._task)
+        return evaluate(TFLitePredictor(content).answers, split, self._metric, self._task)
 
 
 def _groups(operators: Sequence[LayerOperator], settings: QuantizeSettings) -> dict[str, tuple[str, ...]]:
@@ -205,5 +205,5 @@ def _spread(split: Split, count: int) -> Split:
 
 
 def _predictions(content: bytes, split: Split) -> np.ndarray:
-    predict = TFLitePredictor(content).predict
-    return np.concatenate([predict(features) for features, _ in split.iterate_arrays(_BATCH)])
+    table = TFLitePredictor(content).table
+    return np.concatenate([table(features) for features, _ in split.iterate_arrays(_BATCH)])

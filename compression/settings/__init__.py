@@ -8,6 +8,7 @@ from compression.settings.prune import PruneSettings
 from compression.settings.prune_channels import PruneChannelsSettings
 from compression.settings.qat import QatSettings
 from compression.settings.quantize import QuantizeSettings
+from compression.settings.search import SearchSettings
 from compression.settings.train import TrainSettings
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "PruneSettings",
     "QatSettings",
     "QuantizeSettings",
+    "SearchSettings",
     "Settings",
     "TrainSettings",
 ]

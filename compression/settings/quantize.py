@@ -46,6 +46,13 @@ class QuantizeSettings(Settings):
     calibration_examples: int = Field(
         default=500, ge=1, le=100_000, description="train examples that set the activation ranges (integer modes)"
     )
+    time_limit_s: float = Field(
+        default=1800.0,
+        gt=0.0,
+        le=86_400.0,
+        allow_inf_nan=False,
+        description="seconds that the conversion may take, checks and validation included; it is ended then",
+    )
     layers: dict[str, Precision] = Field(
         default={},
         description="other precisions for some layers, by name or pattern; the first that matches counts; not after "

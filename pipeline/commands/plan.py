@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
 from pipeline.console import Console
-from pipeline.plan import Plan, VariantPlan, describe, make_plan
+from pipeline.plan import Plan, VariantPlan, describe, make_plan, root_id
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -26,46 +26,55 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     """Prints the tree."""
     config = load_config(args)
     plan = make_plan(config)
-    console.show(mermaid(plan) if args.format == "mermaid" else _tree(config, plan))
+    console.show(mermaid(config, plan) if args.format == "mermaid" else _tree(config, plan))
     console.result(graph(config, plan))
     return 0
 
 
 def graph(config: Config, plan: Plan) -> dict[str, Any]:
-    """Nodes and edges as JSON values; the Trainer is the root."""
-    nodes: list[dict[str, Any]] = [
-        {"id": "trainer", "kind": "train", "label": "train", "variants": list(config.variants)}
-    ]
+    """Nodes and edges as JSON values; the float model is the root, or the search before it."""
+    everyone, root = list(config.variants), root_id(config)
+    kind = "train" if root == "trainer" else root
+    nodes: list[dict[str, Any]] = [{"id": root, "kind": kind, "label": kind, "variants": everyone}]
     edges: list[dict[str, str]] = []
+    if config.model.search is not None:
+        nodes.insert(0, {"id": "search", "kind": "search", "label": "search", "variants": everyone})
+        edges.append({"from": "search", "to": root})
     for node in plan.steps:
         users = list(node.variants)
         nodes.append({"id": node.id, "kind": node.kind, "label": describe(node), "variants": users})
-        edges.append({"from": node.parent or "trainer", "to": node.id})
+        edges.append({"from": node.parent or root, "to": node.id})
     for variant in plan.variants:
         label = describe(variant.steps[-1])
         nodes.append({"id": variant.quantize_id, "kind": "quantize", "label": label, "variants": [variant.name]})
         nodes.append({"id": variant.gate_id, "kind": "gate", "label": "gate", "variants": [variant.name]})
-        edges.append({"from": variant.parent or "trainer", "to": variant.quantize_id})
+        edges.append({"from": variant.parent or root, "to": variant.quantize_id})
         edges.append({"from": variant.quantize_id, "to": variant.gate_id})
+        if variant.raw_id is not None:
+            nodes.append({"id": variant.raw_id, "kind": "export", "label": "raw inputs", "variants": [variant.name]})
+            edges.append({"from": variant.quantize_id, "to": variant.raw_id})
     return {"name": config.name, "select": config.select, "nodes": nodes, "edges": edges}
 
 
-def mermaid(plan: Plan) -> str:
+def mermaid(config: Config, plan: Plan) -> str:
     """The tree as a mermaid flowchart."""
-    lines = ["flowchart LR", '  trainer["train"]']
-    lines += [f'  {node.parent or "trainer"} --> {node.id}["{describe(node)}"]' for node in plan.steps]
+    root = root_id(config)
+    lines = ["flowchart LR", f'  {root}["{"train" if root == "trainer" else root}"]']
+    lines += ['  search["search"] --> trainer'] if config.model.search else []
+    lines += [f'  {node.parent or root} --> {node.id}["{describe(node)}"]' for node in plan.steps]
     for variant in plan.variants:
-        lines.append(f'  {variant.parent or "trainer"} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
+        lines.append(f'  {variant.parent or root} --> {variant.quantize_id}["{describe(variant.steps[-1])}"]')
         lines.append(f'  {variant.quantize_id} --> {variant.gate_id}{{"gate: {variant.name}"}}')
+        if variant.raw_id is not None:
+            lines.append(f'  {variant.quantize_id} --> {variant.raw_id}["raw inputs"] --> selector')
     lines += [f"  {variant.gate_id} --> selector" for variant in plan.variants]
     return "\n".join([*lines, '  selector["select"] --> edge-pusher["push"]'])
 
 
 def _tree(config: Config, plan: Plan) -> "Tree":
-    from rich.markup import escape
     from rich.tree import Tree
 
-    root = Tree(f"[bold]train[/]  {escape(config.model.module)}, at most {config.train.epochs} epochs")
+    root = Tree(_root_label(config))
     branches: dict[str | None, Tree] = {None: root}
     for node in plan.steps:
         note = f"  [dim]shared by {len(node.variants)} variants[/]" if len(node.variants) > 1 else ""
@@ -75,5 +84,16 @@ def _tree(config: Config, plan: Plan) -> "Tree":
     return root
 
 
+def _root_label(config: Config) -> str:
+    from rich.markup import escape
+
+    if config.model.pretrained is not None:
+        return f"[bold]pretrained[/]  {escape(config.model.pretrained)}"
+    search = config.model.search
+    before = f", after a {search.algorithm} search of at most {search.trials} trials" if search else ""
+    return f"[bold]train[/]  {escape(str(config.model.module))}, at most {config.train.epochs} epochs{before}"
+
+
 def _leaf(variant: VariantPlan) -> str:
-    return f"{describe(variant.steps[-1])}  [dim]{variant.quantize_id}[/] -> [green]{variant.name}[/]"
+    raw = "" if variant.raw_id is None else f" -> raw inputs  [dim]{variant.raw_id}[/]"
+    return f"{describe(variant.steps[-1])}  [dim]{variant.quantize_id}[/]{raw} -> [green]{variant.name}[/]"

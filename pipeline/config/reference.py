@@ -24,9 +24,10 @@ data:
   schema: shapes.pbtxt         # leave it out to have the schema inferred from the train split
   label_names: [circle, square, triangle]
 model:
-  module: models.shapes        # models/shapes.py with preprocessing_fn and build_model
+  module: models.shapes        # models/shapes.py; or, without `train`, pretrained: shapes.keras (.h5, a SavedModel)
   task: multiclass
   hparams: {filters: [8, 16], dropout: 0.2}
+  search: {trials: 20, max_size_bytes: 30000}   # for what search_space lists and hparams leaves open
 train:
   epochs: 20
   batch_size: 64
@@ -42,10 +43,11 @@ gate:
   metric: accuracy
   max_drop: 0.03               # or max_drop_percent
   min_value: 0.9               # max_value for rmse and mae
-  confidence: 0.95
+  confidence: 0.95             # a list of such rules: all must hold, variants are shown and chosen by the first
   slices:
     - {by: [writer], max_drop: 0.1, min_examples: 30}
     - {where: {label: 1}}      # no thresholds: reported, not judged
+export: {inputs: raw}         # the device feeds features as the data hold them
 edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 runtime:
@@ -67,9 +69,11 @@ _SECTIONS = {
     "data": "DataSection",
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
+    "model.search": "SearchSettings",
     "train": "TrainSettings",
     "gate": "GateSection",
     "gate.slices[]": "SliceSection",
+    "export": "ExportSection",
     "edge": "EdgeSettings",
     "runtime": "RuntimeSection",
 }
@@ -122,7 +126,10 @@ def _default(value: object) -> str:
 
 
 def _alternatives(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in entry.get("anyOf", [entry]) if part.get("type") != "null"]
+    parts = entry.get("anyOf") or entry.get("oneOf")
+    if parts is None:
+        return [] if entry.get("type") == "null" else [entry]
+    return [inner for part in parts for inner in _alternatives(part)]
 
 
 def _type(entry: dict[str, Any]) -> str:

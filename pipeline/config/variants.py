@@ -32,10 +32,17 @@ class Step:
 
     def identity(self) -> tuple[str, object]:
         """Kind and the settings that are not defaults: a key that comes with a new version changes nothing."""
-        return self.kind, self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        settings = self.settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # The first pattern that matches counts, so the order of a mapping is part of what a step does.
+        return self.kind, {
+            key: list(value.items()) if isinstance(value, dict) else value for key, value in settings.items()
+        }
 
 
 Variants = dict[str, tuple[Step, ...]]
+
+BASELINE = "baseline"
+"""The float model's own nodes bear this name."""
 
 
 @functools.cache
@@ -64,6 +71,8 @@ def read_variants(raw: object) -> Variants:
         if not matches(VARIANT_NAME, name) or len(name) > MAX_NAME:
             must = f"must have a name of {WORDS[VARIANT_NAME]}, at most {MAX_NAME} characters"
             faults.append(Fault((name,), must, show(name)))
+        if name == BASELINE:
+            faults.append(Fault((name,), f"must not be named {BASELINE}, as the float model is", show(name)))
         if not isinstance(items, list | tuple) or not items:
             advice = "start every step with a dash" if isinstance(items, dict) else None
             faults.append(Fault((name,), "must be a list of steps that ends in quantize", show(items), advice))

@@ -7,6 +7,17 @@ pytestmark = pytest.mark.integration
 INT8 = [{"quantize": {"mode": "int8"}}]
 # With these settings the weights grow beyond anything that LiteRT can compute with.
 WILD = {"learning_rate": 10.0, "learning_rate_schedule": "constant", "batch_norm": "freeze"}
+VOLUME = """\
+from tensorflow import keras
+from models.digits import preprocessing_fn
+
+def build_model(hparams):
+    image = keras.Input((8, 8, 1), name="image")
+    x = keras.layers.Reshape((8, 8, 1, 1), name="reshape")(image)
+    # TFLite has no integer CONV_3D: the converter leaves it in float and says nothing.
+    x = keras.layers.Conv3D(4, (3, 3, 1), activation="relu", name="volume")(x)
+    return keras.Model(image, keras.layers.Dense(10, activation="softmax", name="digit")(keras.layers.Flatten()(x)))
+"""
 DIVERGING = [{"prune": {"sparsity": 0.5, "epochs": 2, "batch_size": 16, **WILD}}, *INT8]
 
 
@@ -62,6 +73,40 @@ def test_every_variant_failing_is_a_failure(trained, config_in, call, pushed):
     assert [line.split()[0] for line in rest] == ["log", "resume"]
     assert "nothing pushed" in ended.out
     assert pushed(trained) == before
+
+
+def test_a_conversion_that_takes_too_long_fails_alone(trained, config_in, call):
+    slow = [{"quantize": {"mode": "int8", "calibration_examples": 400, "time_limit_s": 0.05}}]
+    ended = call("run", config_in(variants={"slow": slow, "int8": INT8}), "--json")
+    assert ended.code == 0
+    failed = ended.variant("slow")
+    assert (failed["status"], failed["stage"]) == ("failed", "quantize-slow")
+    said = "quantize-slow failed: a conversion must be done in 0.05 s, but was not and was ended"
+    assert failed["reasons"][0].startswith(said)
+    assert ended.variant("int8")["status"] == "passed"
+    assert ended.result["selected"] == "int8"
+
+
+def test_a_broken_promise_blocks_its_variant_and_names_the_layer(tmp_path, monkeypatch, make_config, call):
+    (tmp_path / "module_volume.py").write_text(VOLUME)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    variants = {"int8": INT8, "float16": [{"quantize": {"mode": "float16"}}]}
+    model = {"module": "module_volume", "hparams": None}
+    ended = call("run", make_config(tmp_path, model=model, variants=variants, train={"epochs": 2}), "--json")
+    assert ended.code == 0
+    blocked = ended.variant("int8")
+    assert (blocked["status"], blocked["stage"]) == ("blocked", "quantize-int8")
+    assert blocked["reasons"] == ["layer volume: promised weights in int8, the file holds float32"]
+    assert blocked["audit"]["promises"]["broken"] == blocked["reasons"]
+    assert {row["kernels"][0][0]: row["dtype"] for row in blocked["audit"]["weights"]} == {
+        "volume": "float32",
+        "digit": "int8",
+    }
+    # All of its nodes came to their end, and the numbers are there.
+    assert ended.nodes["gate-int8"] == ended.nodes["edge-int8"] == "complete"
+    assert blocked["value"] is not None
+    assert ended.variant("float16")["status"] == "passed"
+    assert ended.result["selected"] == "float16"
 
 
 def test_damaged_registry_is_told_and_kept(trained, config_in, call, pushed, last_summary):

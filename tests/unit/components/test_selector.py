@@ -10,8 +10,11 @@ from components.pareto import front
 from components.selector import choose
 
 
-def outcome(name, gzip, size=0, validation=0.9, ms=1.0, drop=0.0, state="passed", blessed=True, edge_passed=True):
-    report = {"audit": {"size_bytes": size, "gzip_bytes": gzip}, "validation": validation}
+def outcome(
+    name, gzip, size=0, validation=0.9, ms=1.0, drop=0.0, state="passed", blessed=True, edge_passed=True, **said
+):
+    audit = {"size_bytes": size, "gzip_bytes": gzip}
+    report = {"step": "quantize", "audit": audit, "validation": validation, **said}
     metrics = {"accuracy": {"candidate": 0.9, "baseline": 0.9 + drop, "drop": drop, "drop_ci": [0.0, 0.1]}}
     check = Check("", "accuracy", "max_drop", state, 0.1, drop, 0.0, 0.1, None, "accuracy drops")
     verdict = Verdict(state, 0.95, (SliceResult("", {}, 100, state, metrics),), (check,), {})
@@ -46,18 +49,33 @@ def test_ties_fall_to_the_file_then_to_the_name_in_any_order():
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "reasons"),
+    ("changes", "status", "stage", "reasons"),
     [
-        ({}, "passed", []),
-        ({"state": "blocked"}, "blocked", ["accuracy drops"]),
-        ({"state": "not_enough_data"}, "not_enough_data", ["accuracy drops"]),
-        ({"edge_passed": False}, "blocked", ["too large"]),
-        ({"state": "not_enough_data", "edge_passed": False}, "blocked", ["accuracy drops", "too large"]),
+        ({}, "passed", None, []),
+        ({"state": "blocked"}, "blocked", "gate", ["accuracy drops"]),
+        ({"state": "not_enough_data"}, "not_enough_data", "gate", ["accuracy drops"]),
+        ({"edge_passed": False}, "blocked", "edge", ["too large"]),
+        ({"state": "not_enough_data", "edge_passed": False}, "blocked", "gate", ["accuracy drops", "too large"]),
+        ({"mismatch": "it differs"}, "blocked", "quantize", ["it differs"]),
+        (
+            {"promises": {"made": [], "broken": ["layer a: 1", "layer b: 2"]}},
+            "blocked",
+            "quantize",
+            ["layer a: 1", "layer b: 2"],
+        ),
+        ({"mismatch": "it differs", "edge_passed": False}, "blocked", "quantize", ["it differs", "too large"]),
     ],
 )
-def test_a_variant_needs_gate_and_edge_check(changes, status, reasons):
+def test_a_variant_needs_a_true_file_gate_and_edge_check(changes, status, stage, reasons):
     made = outcome("a", 1, **changes)
-    assert (made.status, made.reasons, made.passed) == (status, reasons, status == "passed")
+    assert (made.status, made.stage, made.passed) == (status, stage, status == "passed")
+    assert made.reasons == reasons
+
+
+def test_a_bad_file_is_blocked_whatever_failed_after_it():
+    made = Outcome("a", object(), [{"step": "quantize", "mismatch": "it differs"}])
+    assert (made.status, made.stage) == ("blocked", "quantize")
+    assert made.reasons[0] == "it differs"
 
 
 def test_without_blessing_nothing_passes():

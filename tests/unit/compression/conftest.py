@@ -67,12 +67,61 @@ def _shared() -> keras.Model:
     return _classifier(image, tied(tied(conv(image))))
 
 
+def _residual_bn() -> keras.Model:
+    image = _image()
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="conv")(image)
+    x = layers.ReLU(name="relu")(layers.BatchNormalization(momentum=0.9, name="norm")(x))
+    y = layers.Conv2D(8, 3, padding="same", use_bias=False, name="branch")(x)
+    y = layers.BatchNormalization(momentum=0.9, name="branch_norm")(y)
+    x = layers.ReLU(name="sum_relu")(layers.Add(name="add")([x, y]))
+    return keras.Model(image, _digit(layers.GlobalAveragePooling2D(name="mean")(x)))
+
+
+def _digit(x):
+    return layers.Dense(10, activation="softmax", name="digit")(x)
+
+
+def _rows(image):
+    """The image as a sequence of 8 rows of 8 pixels."""
+    return layers.Reshape((8, 8), name="rows")(image)
+
+
+def _conv1d() -> keras.Model:
+    image = _image()
+    x = layers.Conv1D(12, 3, padding="same", use_bias=False, name="conv")(_rows(image))
+    x = layers.ReLU(name="relu")(layers.BatchNormalization(momentum=0.9, name="norm")(x))
+    x = layers.Flatten(name="flat")(layers.MaxPooling1D(name="pool")(x))
+    return keras.Model(image, _digit(x))
+
+
+def _lstm() -> keras.Model:
+    image = _image()
+    return keras.Model(image, _digit(layers.LSTM(12, name="lstm")(_rows(image))))
+
+
+def _gru() -> keras.Model:
+    image = _image()
+    return keras.Model(image, _digit(layers.Bidirectional(layers.GRU(6), name="both_ways")(_rows(image))))
+
+
+def _two_inputs() -> keras.Model:
+    image, sums = _image(), keras.Input((8,), name="sums")
+    x = layers.Flatten(name="flat")(layers.Conv2D(4, 3, activation="relu", name="conv")(image))
+    x = layers.Concatenate(name="join")([x, layers.Dense(8, activation="relu", name="hidden")(sums)])
+    return keras.Model([sums, image], _digit(x))
+
+
 BUILDERS: dict[str, Build] = {
     "conv_bn_relu": _conv_bn_relu,
     "depthwise": _depthwise,
     "residual": _residual,
+    "residual_bn": _residual_bn,
     "dense": _dense,
     "shared": _shared,
+    "conv1d": _conv1d,
+    "lstm": _lstm,
+    "gru": _gru,
+    "two_inputs": _two_inputs,
 }
 
 
@@ -92,8 +141,25 @@ def data(images) -> TrainingData:
 
 
 @pytest.fixture(scope="session")
+def two_input_data(images) -> TrainingData:
+    """The same digits with the sums of their rows beside them."""
+    pixels, labels = images
+
+    def part(begin: int, end: int) -> Split:
+        features = {"image": pixels[begin:end], "sums": pixels[begin:end].sum(axis=(2, 3))}
+        return Split.from_arrays(features, labels[begin:end])
+
+    return TrainingData(part(0, 400), part(400, 600), "multiclass", seed=1)
+
+
+@pytest.fixture(scope="session")
 def test_split(images) -> Split:
     return split_of(images, 600, 1600)
+
+
+@pytest.fixture(scope="session")
+def builders() -> dict[str, Build]:
+    return BUILDERS
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from compression.cluster import cluster
 from compression.data import TrainingData
 from compression.distill import distill
 from compression.evaluate import evaluate
+from compression.kernels import kernels
 from compression.predict import TFLitePredictor
+from compression.promises import check
 from compression.prune import prune
 from compression.qat import quantization_aware
 from compression.quantize import convert, max_abs_error
@@ -31,6 +33,7 @@ from compression.settings import (
     TrainSettings,
 )
 from compression.settings.quantize import QuantizeMode
+from compression.step_promises import promise_mode, promise_sparsity
 from compression.structure import Keep
 
 SPARSITY = 0.75
@@ -198,10 +201,14 @@ def test_weights_share_few_values_in_the_model_and_in_the_file(name, results, in
 
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.sparse])
-def test_zeros_survive_into_the_int8_file(name, int8_files):
-    found = audit(int8_files[name])
+def test_zeros_survive_into_the_int8_file(name, results, int8_files):
+    weights = kernels(results[name])
+    found = audit(int8_files[name], weights)
     assert found.input_dtypes == found.output_dtypes == ("int8",)
     assert found.float_operators == ()
+    promises = promise_sparsity(weights, dict.fromkeys(("conv", "digit"), SPARSITY), {"kernel"})
+    assert len(promises) == len(found.weights) == 2
+    assert check(promises, found) == []
     for row in found.weights:
         assert row.dtype == "int8"
         assert row.sparsity >= SPARSITY
@@ -235,6 +242,7 @@ def test_every_mode_keeps_signature_quality_and_promised_types(mode, files, trai
     assert found.float_operators == found.custom_operators == ()
     assert found.size_bytes < row.size_below * len(files["float32"])
     assert found.gzip_bytes < found.size_bytes
+    assert check(promise_mode(kernels(trained), mode), audit(files[mode], kernels(trained))) == []
     assert max_abs_error(trained, files[mode], test_split, 500) <= row.error
 
     def keras_predict(features: dict[str, np.ndarray]) -> np.ndarray:

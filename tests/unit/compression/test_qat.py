@@ -5,7 +5,8 @@ import tf_keras as keras
 from compression import keras_models
 from compression.audit import audit
 from compression.errors import CompressionError
-from compression.qat import QatLayers, is_quantization_aware, plan_layers, quantization_aware
+from compression.qat import QatLayers, _wrap, is_quantization_aware, plan_layers, quantization_aware
+from compression.qat_ranges import set_ranges
 from compression.quantize import convert
 from compression.settings import QatSettings, QuantizeSettings
 from compression.structure import Keep
@@ -150,3 +151,23 @@ def test_a_quantization_aware_model_survives_saving_and_loading(build, data, ima
     assert loaded.input_names == ["image"]
     keras_models.check_model(loaded, task="multiclass", feature_names={"image"})
     np.testing.assert_array_equal(loaded(images[0][:8]), aware(images[0][:8]))
+
+
+def test_training_begins_with_the_ranges_of_real_activations(trained, data):
+    """tfmot's own start is [-6, 6], which an epoch hardly moves."""
+    aware = _wrap(keras_models.copy(trained), plan_layers(trained, REFUSE), frozenset())
+
+    def relu_range() -> tuple[float, float]:
+        found = {variable.name.split("/")[-1]: float(variable) for variable in aware.get_layer("quant_relu").weights}
+        return found["output_min:0"], found["output_max:0"]
+
+    assert relu_range() == (-6.0, 6.0)
+    features, _ = data.train.take_arrays(100)
+    set_ranges(aware, features)
+    inner = keras.Model(trained.inputs, trained.get_layer("relu").output)
+    lowest, highest = relu_range()
+    assert lowest == 0.0
+    # The weights are rounded to 8 bits already: each is off by at most half of a 127th of its channel's largest.
+    assert highest == pytest.approx(float(np.max(inner(features["image"]))), rel=0.02)
+    norm = trained.get_layer("norm")
+    np.testing.assert_array_equal(aware.get_layer("quant_norm").layer.moving_mean, norm.moving_mean)

@@ -166,6 +166,21 @@ def test_plan_as_mermaid(call):
     assert '  prune-# --> qat-#["qat"]\n' in out
 
 
+def test_plan_with_a_search(call, tmp_path):
+    path = tmp_path / "search.yaml"
+    path.write_text(
+        Path(DIGITS).read_text().replace("  hparams: {filters: 16}\n", "  search: {algorithm: grid, trials: 3}\n")
+    )
+    _, out, _ = call("plan", str(path))
+    assert out.splitlines()[0].endswith("at most 30 epochs, after a grid search of at most 3 trials")
+    _, out, _ = call("plan", str(path), "--format", "mermaid")
+    assert '  search["search"] --> trainer\n' in out
+    _, out, _ = call("plan", str(path), "--json")
+    graph = json.loads(out)
+    assert graph["nodes"][0]["id"] == "search"
+    assert {"from": "search", "to": "trainer"} in graph["edges"]
+
+
 def test_plan_as_json(call):
     _, out, _ = call("plan", DIGITS, "--json")
     graph = json.loads(out)
@@ -180,6 +195,18 @@ def test_plan_as_json(call):
         "label": "prune 80%",
         "variants": ["pruned_int8", "pqat_int8"],
     }
+
+
+def test_plan_with_raw_inputs(call, tmp_path):
+    path = tmp_path / "raw.yaml"
+    path.write_text(Path(DIGITS).read_text() + "export: {inputs: raw}\n")
+    assert "quantize int8  quantize-int8 -> raw inputs  raw-int8 -> int8" in call("plan", str(path))[1]
+    graph = json.loads(call("plan", str(path), "--json")[1])
+    assert {"from": "quantize-int8", "to": "raw-int8"} in graph["edges"]
+    assert {"id": "raw-int8", "kind": "export", "label": "raw inputs", "variants": ["int8"]} in graph["nodes"]
+    assert (
+        '  quantize-int8 --> raw-int8["raw inputs"] --> selector\n' in call("plan", str(path), "--format", "mermaid")[1]
+    )
 
 
 def test_schema(call, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, edge, select, runtime"
+TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, runtime"
 DATA = "must be one of format, path, label, arrays, splits, schema, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
@@ -18,7 +18,9 @@ STEPS = "must be one of distill, prune, prune_channels, cluster, qat, quantize"
 SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
 EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
 MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8, int4"
-QUANTIZE = "must be one of mode, calibration_examples, layers, max_validation_drop, keep, ranking_examples"
+QUANTIZE = (
+    "must be one of mode, calibration_examples, time_limit_s, layers, max_validation_drop, keep, ranking_examples"
+)
 
 # One line of the base, what replaces it, and the faults at the replacement: `+N` is the Nth line after its first.
 CASES = [
@@ -173,6 +175,9 @@ CASES = [
         f"variants.int8[0].quantize.calibration: {QUANTIZE}; "
         "got the unknown key calibration; did you mean calibration_examples?"
     ]),
+    (INT8, "baseline: [quantize: {mode: int8}]", [
+        'variants.baseline: must not be named baseline, as the float model is; got "baseline"'
+    ]),
     (INT8, "int8: [qat]", [
         "variants.int8: must end in quantize; got qat as the last step; add quantize: {mode: int8}"
     ]),
@@ -281,8 +286,8 @@ CASES = [
         "gate.max_drop: must be at most 1 for accuracy; got 3.0; for percent of the baseline write max_drop_percent"
     ]),
     ("max_drop: 0.03", "max_dorp: 0.03", [
-        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, metric, confidence, slices; "
-        "got the unknown key max_dorp; did you mean max_drop?"
+        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, output, metric, confidence, "
+        "slices; got the unknown key max_dorp; did you mean max_drop?"
     ]),
     ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 1", ["+1 gate.confidence: must be less than 1; got 1"]),
     ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 0.5", ["+1 gate.confidence: must be greater than 0.5; got 0.5"]),
@@ -321,6 +326,15 @@ CASES = [
     ("max_drop: 0.03", "min_value: 0.9\nslices: [{by: [a], max_drop: 0.1}]", [
         "^ gate: must hold max_drop or max_drop_percent; got neither"
     ]),
+    # export
+    *(
+        ("select: smallest", f"select: smallest\nexport: {given}", [f"+1 export{fault}" for fault in found])
+        for given, *found in [
+            ("raw", ': must be a mapping; got "raw"'),
+            ("{inputs: row}", '.inputs: must be one of transformed, raw; got "row"; did you mean raw?'),
+            ("{input: raw}", ".input: must be one of inputs; got the unknown key input; did you mean inputs?"),
+        ]
+    ),
     # edge
     *(
         ("select: smallest", f"select: smallest\nedge: {given}", [f"+1 edge{fault}" for fault in found])
@@ -361,6 +375,52 @@ def test_message(configs, old, new, expected):
         else:
             placed.append(f"{line}: {message}")
     assert configs.faults(text) == placed
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "expected"),
+    [
+        ("{task: multiclass}", "", "8: model: must hold module (to train a model) or pretrained; got neither"),
+        (
+            "{pretrained: m.keras, task: multiclass}",
+            "train: {epochs: 3}",
+            "9: train: must be left out with model.pretrained, which is not trained; got settings of a training",
+        ),
+        (
+            "{pretrained: m.keras, module: models.digits, task: multiclass, search: {trials: 2}}",
+            "",
+            "8: model.search: must be left out with pretrained, which builds no model; got a search",
+        ),
+        (
+            "{pretrained: m.keras, module: models.digits, task: multiclass, hparams: {filters: 8}}",
+            "",
+            "8: model.hparams: must be left out with pretrained, unless a variant distills into build_student; "
+            'got {"filters": 8}',
+        ),
+        (
+            '{pretrained: "", task: multiclass}',
+            "",
+            '8: model.pretrained: must be a path in one line, not empty; got ""',
+        ),
+    ],
+)
+def test_a_pretrained_model(configs, model, more, expected):
+    start, end = configs.base.index("model:"), configs.base.index("variants:")
+    text = f"{configs.base[:start]}model: {model}\n{more}\n{configs.base[end:]}"
+    assert configs.faults(text) == [expected]
+
+
+def test_a_student_beside_a_pretrained_model_needs_a_module(configs):
+    start, end = configs.base.index("model:"), configs.base.index("variants:")
+    student = configs.base[end:].replace("prune: {sparsity: 0.8}", "distill: {epochs: 2}")
+    text = "{}model: {{pretrained: m.keras, task: multiclass}}\n{}"
+    assert configs.faults(text.format(configs.base[:start], student)) == [
+        "8: model.module: must be given, because a variant distills into its build_student; got nothing; "
+        "or set student: same"
+    ]
+    configs.load(text.format(configs.base[:start], student.replace("epochs: 2", "student: same")))
+    text = text.replace("m.keras", "m.keras, module: models.digits, hparams: {{filters: 8}}")
+    configs.load(text.format(configs.base[:start], student))
 
 
 def test_many_faults_at_once_sorted_by_line(configs):

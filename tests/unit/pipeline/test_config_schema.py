@@ -67,7 +67,8 @@ def test_the_example_of_the_reference_loads_and_shows_all_of_data_model_and_trai
     assert raw.keys() == schema["properties"].keys()
     for key in ("data", "model", "train", "runtime"):
         definition = schema["properties"][key]["$ref"].rpartition("/")[2]
-        assert raw[key].keys() == schema["$defs"][definition]["properties"].keys()
+        # A model that was trained elsewhere takes the place of one that is trained.
+        assert raw[key].keys() == schema["$defs"][definition]["properties"].keys() - {"pretrained"}
 
 
 def test_every_key_of_the_schema_is_in_the_reference():

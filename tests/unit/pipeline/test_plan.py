@@ -1,5 +1,7 @@
 """The tree of variants: sharing, ids, order."""
 
+from types import MappingProxyType
+
 import pytest
 
 from pipeline import plan as plan_module
@@ -13,9 +15,9 @@ INT8 = "quantize: {mode: int8}"
 
 @pytest.fixture
 def plan_of(configs):
-    def make(**variants):
+    def make(overrides=MappingProxyType({}), **variants):
         rows = "".join(f"  {name}: [{', '.join(steps)}]\n" for name, steps in variants.items())
-        return make_plan(configs.load(f"{HEAD}variants:\n{rows}{TAIL}"))
+        return make_plan(configs.load(f"{HEAD}variants:\n{rows}{TAIL}", **overrides))
 
     return make
 
@@ -62,6 +64,12 @@ def test_ids_stay_the_same_between_versions(plan_of):
     assert [node.id for node in plan_of(a=[PRUNE, "qat", INT8]).steps] == ["prune-a30379cf", "qat-1d82b25d"]
 
 
+def test_the_order_of_patterns_makes_another_step(plan_of):
+    first = "prune_channels: {ratio: 0.1, layers: {a_*: 0.5, a_1: 0.2}}"
+    second = "prune_channels: {ratio: 0.1, layers: {a_1: 0.2, a_*: 0.5}}"
+    assert len({node.id for node in plan_of(a=[first, INT8], b=[second, INT8]).steps}) == 2
+
+
 def test_parents_come_first(plan_of):
     plan = plan_of(a=[PRUNE, "qat", INT8], b=["qat", INT8], c=[PRUNE, INT8])
     seen = {None}
@@ -73,6 +81,13 @@ def test_parents_come_first(plan_of):
 def test_node_names_are_kebab_case(plan_of):
     (variant,) = plan_of(pruned_int8_io=["quantize: {mode: int8_io}"]).variants
     assert (variant.quantize_id, variant.gate_id) == ("quantize-pruned-int8-io", "gate-pruned-int8-io")
+
+
+def test_raw_inputs_are_one_more_node_between_conversion_and_gate(plan_of):
+    (variant,) = plan_of(a_b=[INT8]).variants
+    assert (variant.raw_id, variant.finishing) == (None, ("quantize-a-b", "gate-a-b", "edge-a-b"))
+    (variant,) = plan_of({"export.inputs": "raw"}, a_b=[INT8]).variants
+    assert variant.finishing == ("quantize-a-b", "raw-a-b", "gate-a-b", "edge-a-b")
 
 
 def test_the_same_id_for_different_steps_is_refused(plan_of, monkeypatch):

@@ -1,6 +1,8 @@
 """What a configuration points to, looked at without importing anything."""
 
+import json
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -37,6 +39,17 @@ def faults(project, text=None):
 def test_all_is_well_and_nothing_is_imported(project):
     check(project.load(project.base))
     assert "own" not in sys.modules
+
+
+def test_a_search_needs_a_space(project):
+    text = project.base.replace("  hparams: {filters: 16}\n", "  search: {trials: 3}\n")
+    line = text.splitlines().index("  search: {trials: 3}") + 1
+    module = project.folder / "own" / "model.py"
+    assert faults(project, text) == [
+        f"{line}: model.search: must come with the function search_space in the model module; got {module} without it"
+    ]
+    module.write_text(MODULE + "\n\ndef search_space(): ...\n")
+    check(project.load(text))
 
 
 def test_no_folder(project):
@@ -152,12 +165,63 @@ def test_unknown_profile(project, section, fault):
     assert faults(project, f"{project.base}{section}\n") == [f"21: edge.profile: {fault}"]
 
 
+def test_raw_inputs_need_a_profile_that_takes_them(project):
+    raw = "export: {inputs: raw}\n"
+    assert faults(project, f"{project.base}{raw}edge: {{profile: mcu}}\n") == [
+        "21: export.inputs: must be transformed with profile mcu, whose inputs are int8; got raw, which are float32 or "
+        "int64 or uint8"
+    ]
+    check(project.load(f"{project.base}{raw}edge: {{profile: cpu}}\n"))
+
+
 def test_a_budget_that_nothing_can_measure(project):
     assert faults(project, f"{project.base}edge:\n  profile: mcu\n  max_latency_ms: 5\n") == [
         "23: edge.max_latency_ms: must be left out with profile mcu: no tool on a host can time a microcontroller; "
         "measure on the board; got 5.0"
     ]
     check(project.load(f"{project.base}edge: {{profile: mcu, max_size_bytes: 9, max_macs: 9}}\n"))
+
+
+def pretrained_text(project, path):
+    start, end = project.base.index("model:"), project.base.index("variants:")
+    return f"{project.base[:start]}model: {{pretrained: {path}, task: multiclass}}\n{project.base[end:]}"
+
+
+def test_pretrained_models_are_looked_at_from_outside(project):
+    """By their first bytes and lists of contents: `validate` has no TensorFlow."""
+    folder = project.folder / "saved"
+    folder.mkdir()
+    (project.folder / "broken.h5").write_bytes(b"none")
+    for name, version in (("old.keras", "2.21.0"), ("new.keras", "3.15.1")):
+        with zipfile.ZipFile(project.folder / name, "w") as archive:
+            archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+    kind = "must be a .keras or .h5 or .hdf5 file or the folder of a SavedModel"
+    messages = {
+        "none.keras": f"{kind}; got none.keras, which does not exist; save it in one of these formats",
+        "own/model.py": f"{kind}; got the file own/model.py; save it in one of these formats",
+        "saved": "must hold saved_model.pb; got saved without it; name the folder with it",
+        "broken.h5": "must be a readable .h5 file; got broken.h5, damaged or something else (its first bytes are not "
+        "those of HDF5); save the model again",
+        "new.keras": "must be one of tf_keras (Keras 2); got new.keras, saved by Keras 3.15.1; write "
+        "model.export(FOLDER) where it was trained and name that folder: quantize can take it, other steps cannot",
+    }
+    for path, message in messages.items():
+        assert faults(project, pretrained_text(project, path)) == [f"8: model.pretrained: {message}"]
+    (folder / "saved_model.pb").write_bytes(b"")
+    for path in ("saved", "old.keras"):
+        check(project.load(pretrained_text(project, path)))
+
+
+def test_beside_a_pretrained_model_a_module_need_not_build_one(project):
+    (project.folder / "saved").mkdir()
+    (project.folder / "saved" / "saved_model.pb").write_bytes(b"")
+    text = pretrained_text(project, "saved, module: own.model")
+    (project.folder / "own/model.py").write_text("def preprocessing_fn(inputs): ...\n")
+    check(project.load(text))
+    (project.folder / "own/model.py").write_text("def build_model(hparams): ...\n")
+    assert faults(project, text) == [
+        f"8: model.module: must define the function preprocessing_fn; got {project.folder}/own/model.py without it"
+    ]
 
 
 def test_all_faults_at_once(project):

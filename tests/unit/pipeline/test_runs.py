@@ -24,6 +24,8 @@ VARIANT = {
     "drop_vs_champion": None,
     "gates": [
         {
+            "output": "",
+            "metric": "accuracy",
             "rule": "max_drop",
             "slice": "",
             "state": "passed",
@@ -37,6 +39,8 @@ VARIANT = {
     "slices": [{"slice": "label=1", "values": {"label": 1}, "examples": 50, "state": None, "metrics": {}}],
     "size_bytes": 41234,
     "gzip_bytes": 30000,
+    "entropy_bytes": 28000,
+    "lut_bytes": None,
     "latency_ms": {"p50": 0.1, "p90": 0.2, "p99": None},
     "arena_bytes": None,
     "macs": None,
@@ -62,8 +66,32 @@ SUMMARY = {
     "host": {"cpu": "x", "cores": 2, "python": "3.11.7", "tensorflow": "2.21.0", "tfx": "1.21.0"},
     "n_examples": {"train": 1078, "validation": 180, "eval": 539},
     "gate_method": "threshold",
-    "baseline": {"metric": "accuracy", "value": 0.97, "size_bytes": 150000, "gzip_bytes": 140000, "latency_ms": None},
+    "baseline": {
+        "metric": "accuracy",
+        "value": 0.97,
+        "size_bytes": 150000,
+        "gzip_bytes": 140000,
+        "entropy_bytes": 130000,
+        "lut_bytes": None,
+        "latency_ms": None,
+    },
     "champion": None,
+    "search": {
+        "trials": [
+            {
+                "hparams": {"filters": 8, "separable": False},
+                "status": "over_budget",
+                "value": None,
+                "size_bytes": 12000,
+                "gzip_bytes": None,
+                "macs": None,
+                "seconds": 1.5,
+                "reason": "the file must have at most 10,000 bytes, got 12,000",
+                "not_measured": {"gzip_bytes": "not trained"},
+            }
+        ],
+        "best": {"filters": 4, "separable": True},
+    },
     "variants": [VARIANT],
     "selected": "int8",
     "selection_reason": "smallest of 1 that passed",
@@ -148,7 +176,7 @@ def test_summary_schema():
 
 def _objects(node, path=()):
     if isinstance(node, dict):
-        if path and path[-1] not in ("host", "audit", "not_measured", "values", "metrics"):
+        if path and path[-1] not in ("host", "audit", "not_measured", "values", "metrics", "hparams", "best"):
             yield path
         for key, value in node.items():
             yield from _objects(value, (*path, key))

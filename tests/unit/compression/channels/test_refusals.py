@@ -35,7 +35,10 @@ UNSUPPORTED = [
     (layers.BatchNormalization(axis=1, name="norm"), r"norm \(BatchNormalization: another axis than the last\)"),
     (layers.Reshape((4, 2, 8), name="shape"), r"shape \(Reshape: another last axis than its input\)"),
     (layers.MaxPooling2D(data_format="channels_first", name="max"), r"max \(MaxPooling2D: channels first\)"),
-    (layers.Dropout(0.5, noise_shape=(None, 1, 1, 4), name="drop"), r"drop \(Dropout: a noise_shape of its own\)"),
+    (
+        layers.Dropout(0.5, noise_shape=(None, 1, 1, 4), name="drop"),
+        r"drop \(Dropout: a noise_shape that counts channels\)",
+    ),
     (_attention, r"attend \(Multiply: inputs of 4 and 1 channels\)"),
     (lambda x: layers.Concatenate(axis=1, name="join")([x, x]), r"join \(Concatenate: another axis than the last\)"),
     (lambda x: x + 1.0, r"tf.__operators__.add\w* \(TFOpLambda: not supported\)"),

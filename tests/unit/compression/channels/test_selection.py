@@ -68,16 +68,24 @@ def test_the_smallest_scales_leave():
     assert smaller.get_layer("norm_1").get_weights()[0].tolist() == [-2.0, 1.0]
 
 
+def test_the_dead_leave_first_however_large_their_filters():
+    model = _dense(4, norm=True)
+    norm = model.get_layer("norm_1")
+    norm.set_weights([np.array([1.0, 1.0, 1.0, 0.0]), *norm.get_weights()[1:]])
+    smaller = remove_channels(model, PruneChannelsSettings(ratio=0.25))
+    assert smaller.get_layer("unit_1").get_weights()[0][0].tolist() == [1.0, 2.0, 3.0]
+
+
 def test_tied_channels_are_judged_by_all_their_filters():
     x = keras.Input((1,), name="x")
     tied = layers.Add(name="add")([layers.Dense(3, name="one")(x), layers.Dense(3, name="two")(x)])
     model = keras.Model(x, layers.Dense(1, name="out")(tied))
-    # Against the layers' means, 2 and 200: 0.5 + 1.25, 1 + 0.25, 1.5 + 1.5. Without, `two` alone would decide.
-    model.get_layer("one").set_weights([np.array([[1.0, 2, 3]]), np.zeros(3)])
-    model.get_layer("two").set_weights([np.array([[250.0, 50, 300]]), np.zeros(3)])
+    # Against the layers' means, 2 and 200: 0.5 + 1, 1.5 + 0.75, 1 + 1.25. As they are, `two` alone would decide.
+    model.get_layer("one").set_weights([np.array([[1.0, 3, 2]]), np.zeros(3)])
+    model.get_layer("two").set_weights([np.array([[200.0, 150, 250]]), np.zeros(3)])
     smaller = remove_channels(model, PruneChannelsSettings(ratio=0.3))
-    assert smaller.get_layer("one").get_weights()[0].tolist() == [[1.0, 3.0]]
-    assert smaller.get_layer("two").get_weights()[0].tolist() == [[250.0, 300.0]]
+    assert smaller.get_layer("one").get_weights()[0].tolist() == [[3.0, 2.0]]
+    assert smaller.get_layer("two").get_weights()[0].tolist() == [[150.0, 250.0]]
 
 
 def test_one_threshold_for_all_groups():

@@ -1,0 +1,218 @@
+"""Calls in child processes: the TFLite converter leaks, can crash and can hang, and takes only its own process along.
+
+Children are forked by one server process that has imported TensorFlow and executed nothing, so that a child costs no
+import and inherits no threads at work. It shares nothing with this process: function and arguments travel pickled, and
+what this process has loaded, executed or seeded does not matter.
+"""
+
+import os
+import pickle
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from compression.errors import CompressionError
+from compression.isolation_server import HEADER, READY, STATUS
+
+_ROOT = Path(__file__).resolve().parents[1]
+_KILL_SECONDS = 30.0
+_WAIT_SECONDS = 1.0
+_TAIL_BYTES = 4000
+_TAIL_LINES = 3
+_LONGEST = 500
+
+Returned = TypeVar("Returned")
+
+
+def run(
+    function: Callable[..., Returned],
+    *args: Any,
+    time_limit_s: float,
+    what: str = "a conversion",
+    section: str = "quantize",
+) -> Returned:
+    """Calls `function(*args)` in a process of its own and returns what it returns.
+
+    The child has this process's environment, working directory and import path. What it prints goes to this process's
+    standard error. When this call is left early, by whatever exception, the child and all that it started are killed.
+
+    Args:
+        function: A function of a module; not of the script that runs, which the child does not know.
+        *args: Values that can be pickled.
+        time_limit_s: Seconds that the child may take.
+        what: The call in words, for messages.
+        section: Whose `time_limit_s` it is.
+
+    Raises:
+        CompressionError: The function raised it; or the child crashed, ran out of memory, or was killed because its
+            time was over, and the message ends in the last lines that it printed.
+        Exception: Whatever else the function raised; its traceback was printed.
+        RuntimeError: The server cannot start, or the function's exception cannot be pickled.
+    """
+    request = {
+        "call": pickle.dumps((function, args)),
+        "environment": dict(os.environ),
+        "directory": str(Path.cwd()),
+        "path": sys.path,
+    }
+    child = _Child(_server(), pickle.dumps(request))
+    try:
+        status = child.wait(time.monotonic() + time_limit_s)
+        if status is None:
+            child.kill()
+    finally:
+        child.close()
+    if status is None:
+        raise CompressionError(
+            f"{what} must be done in {time_limit_s:g} s, but was not and was ended{child.said}; raise "
+            f"`time_limit_s` of `{section}`, or make the model smaller"
+        )
+    if status != 0:
+        raise CompressionError(f"{what} must come to its end, but {_how(status)}{child.said}")
+    returned, raised = pickle.loads(child.result)
+    if raised is not None:
+        raise raised
+    return returned  # type: ignore[no-any-return]
+
+
+def _how(status: int) -> str:
+    if status > 0:
+        return f"its process ended with status {status}"
+    known = -status in {number.value for number in signal.Signals}
+    name = signal.Signals(-status).name if known else f"signal {-status}"
+    if -status == signal.SIGKILL:
+        return f"its process was killed ({name}), most likely because the machine ran out of memory: free some"
+    return f"its process died of {name}, a fault of the converter: replace the layer, or choose another mode"
+
+
+class _Child:
+    """A call that is under way; see `compression.isolation_server` for the three descriptors.
+
+    Attributes:
+        result: What the child wrote as its reply.
+    """
+
+    def __init__(self, server: "_Server", request: bytes) -> None:
+        self.result = bytearray()
+        self._tail = b""
+        self._channel, channel = socket.socketpair()
+        self._output, output = os.pipe()
+        self._result, result = os.pipe()
+        try:
+            server.send(request, [channel.fileno(), output, result])
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            channel.close()
+            os.close(output)
+            os.close(result)
+
+    def wait(self, deadline: float) -> int | None:
+        """The exit status, negative for a signal; `None` when the time is over."""
+        with selectors.DefaultSelector() as selector:
+            for source in (self._channel, self._output, self._result):
+                selector.register(source, selectors.EVENT_READ)
+            while (left := deadline - time.monotonic()) > 0:
+                # A signal that another thread received does not end the wait: its handler runs in between.
+                ready = [key.fileobj for key, _ in selector.select(min(left, _WAIT_SECONDS))]
+                for source, take in ((self._output, self._show), (self._result, self.result.extend)):
+                    if source in ready and not self._take(source, take):
+                        selector.unregister(source)
+                # What the child wrote before its end is read before its end is believed.
+                if ready == [self._channel]:
+                    status = self._channel.recv(STATUS.size)
+                    return STATUS.unpack(status)[0] if status else -signal.SIGKILL
+        return None
+
+    def kill(self) -> None:
+        """Ends the child and all that it started, and waits until it is gone."""
+        with suppress(OSError):  # it may be gone already
+            self._channel.shutdown(socket.SHUT_WR)
+        self.wait(time.monotonic() + _KILL_SECONDS)
+
+    def close(self) -> None:
+        """Lets go of the child; one that still runs is killed."""
+        self._channel.close()
+        for descriptor in (self._output, self._result):
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def _take(self, source: int, take: Callable[[bytes], object]) -> bool:
+        """Hands on what a pipe holds; False at its end."""
+        content = os.read(source, 1 << 16)
+        take(content)
+        return bool(content)
+
+    def _show(self, printed: bytes) -> None:
+        self._tail = (self._tail + printed)[-_TAIL_BYTES:]
+        with suppress(OSError):  # a full disk under the log is no fault of the conversion
+            os.write(2, printed)
+
+    @property
+    def said(self) -> str:
+        """The last lines that the child printed, as the end of a sentence; empty when it printed none."""
+        lines = [line.strip() for line in self._tail.decode(errors="replace").splitlines() if line.strip()]
+        return f"; it said: {' | '.join(lines[-_TAIL_LINES:])[:_LONGEST]}" if lines else ""
+
+
+class _Server:
+    """The server process as this process sees it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._socket, theirs = socket.socketpair()
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        with theirs:
+            self._process = subprocess.Popen(
+                # -P: the working directory may hold packages of the same name.
+                [sys.executable, "-P", "-m", "compression.isolation_server", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_USE_LEGACY_KERAS": "1"},
+                start_new_session=True,  # Ctrl-C is for this process to handle
+            )
+        try:
+            ready = self._socket.recv(1) == READY
+        except BaseException:
+            self._process.kill()
+            raise
+        if not ready:
+            self._process.wait()
+            raise RuntimeError(
+                f"conversions must be able to start {sys.executable} with TensorFlow; it ended with status "
+                f"{self._process.returncode}, and the log says why. Run `make setup`."
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it serves this process; a fork of the process that started it needs one of its own."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def send(self, request: bytes, descriptors: list[int]) -> None:
+        """Asks for a child."""
+        with self._lock:
+            socket.send_fds(self._socket, [HEADER.pack(len(request))], descriptors)
+            self._socket.sendall(request)
+
+
+_lock = threading.Lock()
+_running: list[_Server] = []
+
+
+def _server() -> _Server:
+    """The server of this process; started when it is first needed."""
+    with _lock:
+        if not _running or not _running[-1].alive:
+            _running[:] = [_Server()]
+        return _running[-1]

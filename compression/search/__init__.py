@@ -1,0 +1,1 @@
+"""Architecture search: the space of hyper-parameters, one trial, the next point, the best of all."""

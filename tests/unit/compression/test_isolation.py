@@ -1,0 +1,160 @@
+"""A call in a child process: what comes back, what a crash or a hang does, and that nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from compression import conversion, isolation, keras_models
+from compression.errors import CompressionError, OutputMismatch
+from compression.flatbuffer import read_graphs
+from compression.quantize import convert
+from compression.settings import QuantizeSettings
+
+INT8 = QuantizeSettings(mode="int8", calibration_examples=50)
+SLEEPS = """
+import os, subprocess, time
+sleeper = subprocess.Popen(["sleep", "60"])
+path = "pids.incoming"
+open(path, "w").write(f"{os.getpid()} {sleeper.pid}")
+os.replace(path, "pids")
+time.sleep(60)
+"""
+PARENT = f"""
+import os
+from compression import isolation
+open("server", "w").write(str(isolation.run(os.getppid, time_limit_s=60)))
+isolation.run(exec, {SLEEPS!r}, time_limit_s=60)
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody asked about does not."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()[:1] not in ("", "Z")
+
+
+def wait_for(condition) -> bool:
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(condition())
+
+
+def pids_in(folder: Path) -> list[int]:
+    return [int(pid) for pid in (folder / "pids").read_text().split()]
+
+
+def test_values_come_back_from_another_process():
+    assert isolation.run(divmod, 17, 5, time_limit_s=60) == (3, 2)
+    assert isolation.run(os.getpid, time_limit_s=60) != os.getpid()
+    assert len(isolation.run(bytes, 20_000_000, time_limit_s=60)) == 20_000_000
+
+
+def test_the_child_has_this_environment_and_has_executed_nothing(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIVEN_TO_CHILDREN", "yes")
+    monkeypatch.delenv("TF_USE_LEGACY_KERAS")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "beside.py").write_text("VALUE = 7")
+    code = f"""
+import os, sys
+assert "tensorflow" in sys.modules and "tensorflow_model_optimization" in sys.modules
+from tensorflow.python.eager import context
+assert context._context is None
+import tensorflow, beside
+assert beside.VALUE == 7
+assert tensorflow.keras.Model.__module__.startswith("tf_keras")
+assert (os.getcwd(), os.environ["GIVEN_TO_CHILDREN"]) == ({str(tmp_path)!r}, "yes")
+"""
+    isolation.run(exec, code, time_limit_s=60)
+
+
+def test_errors_are_raised_here():
+    with pytest.raises(CompressionError, match=r"^a TFLite file must bear the mark TFL3 at byte 4, got b'ainl'"):
+        isolation.run(read_graphs, b"certainly not a model", time_limit_s=60)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        isolation.run(int, "seven", time_limit_s=60)
+    with pytest.raises(RuntimeError, match="Unpicklable: told"):
+        isolation.run(
+            exec, "class Unpicklable(Exception): pass\nraise Unpicklable('told')", {"__name__": "no"}, time_limit_s=60
+        )
+    with pytest.raises(OutputMismatch) as caught:
+        isolation.run(
+            exec, "from compression.errors import *; raise OutputMismatch('differs', b'file')", time_limit_s=60
+        )
+    assert caught.value.content == b"file"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("print('first'); print('last words', flush=True); os.abort()", "died of SIGABRT.*first | last words"),
+        ("ctypes.string_at(0)", "died of SIGSEGV"),
+        ("os.kill(os.getpid(), 9)", r"was killed \(SIGKILL\), most likely because the machine ran out of memory"),
+        ("raise MemoryError", "must fit into memory"),
+        ("sys.exit(3)", "ended with status 1; it said:.*SystemExit: 3"),
+    ],
+)
+def test_a_crash_is_an_error_and_the_next_call_works(code, said, capfd):
+    with pytest.raises(CompressionError, match=said) as caught:
+        isolation.run(exec, f"import ctypes, os, sys; {code}", time_limit_s=60)
+    assert "\n" not in str(caught.value)
+    assert isolation.run(divmod, 7, 2, time_limit_s=60) == (3, 1)
+    if "last words" in code:
+        assert "first\nlast words\n" in capfd.readouterr().err
+
+
+def test_a_hang_is_ended_with_all_that_it_started(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    begin = time.monotonic()
+    with pytest.raises(CompressionError, match=r"must be done in 1\.5 s, but was not and was ended"):
+        isolation.run(exec, SLEEPS, time_limit_s=1.5)
+    assert time.monotonic() - begin < 20
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
+
+
+def test_what_a_child_leaves_running_is_ended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    isolation.run(exec, SLEEPS.replace("time.sleep(60)", ""), time_limit_s=60)
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
+
+
+def test_an_interruption_here_ends_the_child(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def interrupt() -> None:
+        wait_for((tmp_path / "pids").exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        isolation.run(exec, SLEEPS, time_limit_s=60)
+    thread.join()
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
+
+
+def test_a_killed_parent_leaves_no_orphans(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, env=environment) as parent:
+        assert wait_for((tmp_path / "pids").exists)
+        pids = [int((tmp_path / "server").read_text()), *pids_in(tmp_path)]
+        assert all(map(alive, pids))
+        parent.kill()
+    assert wait_for(lambda: not any(map(alive, pids)))
+
+
+def test_a_conversion_gives_the_bytes_that_it_gives_here(trained, data, tmp_path):
+    keras_models.save(trained, tmp_path / "model")
+    request = conversion.Request(str(tmp_path / "model"), INT8, data.for_features, "accuracy", seed=1)
+    finished = isolation.run(conversion.finish, request, time_limit_s=300)
+    assert finished.content == convert(keras_models.load(tmp_path / "model"), INT8, data.train)
+    assert finished.report["mismatch"] is None
+    with pytest.raises(CompressionError, match=r"must be done in 0\.05 s"):
+        isolation.run(conversion.finish, request, time_limit_s=0.05)
