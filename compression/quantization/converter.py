@@ -70,7 +70,7 @@ def missing_operators(model: keras.Model) -> tuple[str, ...]:
         TensorFlow's names, sorted; empty when the converter refuses the model for another reason.
     """
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
+        converter = _converter(model, Path(folder), "float32")
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
         converter.allow_custom_ops = True
         try:
