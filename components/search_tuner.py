@@ -20,15 +20,17 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components import model_module
+from components.targets import from_text
 from components.transformed_data import transformed_records
 from components.trials import Trials, TrialStore
+from compression.outputs import packed
 from compression.records import TrainingRecords
 from compression.search.best import best
 from compression.search.proposal import POINTS_PER_TRIAL, candidates, propose
 from compression.search.space import Point, Space, describe
 from compression.search.trial import Experiment, Status, Trial
 from compression.settings import SearchSettings, TrainSettings
-from compression.settings.metrics import METRICS
+from compression.settings.metrics import metric_row
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +63,8 @@ def _records(fn_args: FnArgs) -> tuple[TrainingRecords, set[str]]:
         transformed_records(patterns, transform, config["label"], config["task"])
         for patterns in (fn_args.train_files, fn_args.eval_files)
     )
-    features = set(transform.transformed_feature_spec()) - {config["label"]}
-    return TrainingRecords(train, validation, config["task"], config["seed"]), features
+    features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
+    return TrainingRecords(train, validation, packed(from_text(config["task"])), config["seed"]), features
 
 
 class Oracle(keras_tuner.Oracle):
@@ -73,7 +75,7 @@ class Oracle(keras_tuner.Oracle):
     """
 
     def __init__(self, space: Space, settings: SearchSettings, *, metric: str, seed: int) -> None:
-        direction = "max" if METRICS[metric].higher_is_better else "min"
+        direction = "max" if metric_row(metric).higher_is_better else "min"
         super().__init__(
             objective=keras_tuner.Objective(metric, direction),
             max_trials=POINTS_PER_TRIAL * settings.trials,

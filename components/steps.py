@@ -15,7 +15,7 @@ from components.hyperparameters import read_hparams
 from components.transformed_data import training_data
 from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
-from compression.data import Task, TrainingData
+from compression.data import TrainingData
 from compression.determinism import seed_everything
 from compression.distill import distill
 from compression.kernels import kernels
@@ -190,7 +190,7 @@ class _TrainingStep:
         transform_graph: TransformGraph,
         *,
         label: str,
-        task: Task,
+        task: str,
         seed: int,
     ) -> "_TrainingStep":
         seed_everything(seed)

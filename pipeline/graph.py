@@ -25,6 +25,7 @@ from components.ingest_spec import IngestSpec
 from components.pretrained_spec import PretrainedSpec
 from components.selector import Selector
 from components.summary import Summary
+from components.targets import to_text
 from compression.edge.host import host_key
 from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
@@ -231,8 +232,8 @@ class _Graph:
             model=model,
             **self._transformed,
             settings=settings,
-            label=self._config.data.label,
-            task=self._config.model.task,
+            label=to_text(self._config.data.labels),
+            task=to_text(self._config.tasks),
             seed=self._config.seed,
             code_sha256=code_sha256(module, *(more[key] for key in ("module",) if more.get(key))),
             **more,

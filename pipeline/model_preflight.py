@@ -5,6 +5,7 @@ from tensorflow import keras
 from components import model_module
 from components.errors import InputError
 from components.pretrained_spec import PretrainedSpec
+from components.targets import to_text
 from compression import keras_models
 from compression.channels.prune_channels import remove_channels
 from compression.cluster import plan_clusters
@@ -44,7 +45,7 @@ def check_model(config: Config, plan: Plan) -> PretrainedSpec | None:
             points = module.space(fixed=config.model.hparams).extremes()
         for point in points:
             with_point = f"with {describe_point(point)}: " if point else ""
-            model = module.build({**config.model.hparams, **point}, task=config.model.task)
+            model = module.build({**config.model.hparams, **point}, task=to_text(config.tasks))
             faults += _step_faults(config, plan, module, model, point)
     except (InputError, CompressionError) as error:
         raise UserError(f"{config.where(*key)}: {with_point}{error}") from error
@@ -60,7 +61,7 @@ def _check_pretrained(config: Config, path: str, plan: Plan) -> PretrainedSpec:
         module = None if named is None else model_module.load(named, needs=["preprocessing_fn"])
         key = "pretrained"
         model = load_pretrained(path)
-        keras_models.check_model(model, task=config.model.task)
+        keras_models.check_model(model, task=config.tasks)
     except (InputError, CompressionError) as error:
         raise UserError(f"{config.where('model', key)}: {error}") from error
     faults = _step_faults(config, plan, module, model, {})
@@ -81,7 +82,7 @@ def _step_faults(
             if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
                 assert module is not None, "the configuration refuses a student without a module"
                 hparams = {**config.model.hparams, **point, **step.settings.hparams}
-                networks[step.id] = module.student(hparams, task=config.model.task, features=set(model.input_names))
+                networks[step.id] = module.student(hparams, task=to_text(config.tasks), features=set(model.input_names))
             elif isinstance(step.settings, PruneSettings):
                 plan_sparsity(networks[step.id], step.settings)
             elif isinstance(step.settings, PruneChannelsSettings):

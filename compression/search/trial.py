@@ -24,7 +24,7 @@ from compression.quantize import convert
 from compression.search.space import Point
 from compression.settings import QuantizeSettings, SearchSettings, TrainSettings
 from compression.settings.edge import EdgeSettings
-from compression.settings.metrics import METRICS
+from compression.settings.metrics import metric_row
 from compression.training import train
 
 _UNTRAINED = "gzip depends on the weights, and the model was not trained"
@@ -129,7 +129,7 @@ def judge(trial: Trial, settings: SearchSettings) -> Trial | None:
 def loss(trial: Trial, metric: str) -> float:
     """What a search minimizes: the value of a completed trial, negated where higher is better."""
     assert trial.value is not None
-    return -trial.value if METRICS[metric].higher_is_better else trial.value
+    return -trial.value if metric_row(metric).higher_is_better else trial.value
 
 
 def over_budget(trial: Trial, settings: SearchSettings) -> list[str]:
@@ -201,7 +201,7 @@ def _measured(trial: Trial, content: bytes) -> Trial:
 
 
 def _value(content: bytes, validation: Split, metric: str, data: TrainingData) -> float:
-    value = evaluate(TFLitePredictor(content).predict, validation, metric, data.task)
+    value = evaluate(TFLitePredictor(content).answers, validation, metric, data.task)
     if not math.isfinite(value):
         raise CompressionError(f"{metric} must be a finite number on validation, got {value}; lower learning_rate")
     return value

@@ -11,6 +11,7 @@ from tfx.orchestration import metadata
 
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
 from components.pretrained_spec import InputSpec, PretrainedSpec
+from components.targets import to_text
 from pipeline.config import load
 from pipeline.graph import BEAM_ARGS, build
 
@@ -26,9 +27,8 @@ def spec_for(config):
         SplitShare(name, part.source or "", part.first, part.first + part.buckets, part.total)
         for name, part in ranges.items()
     )
-    return IngestSpec(
-        config.data.format, config.data.label, config.model.task, {}, shares, (SourceFile("data/a", "", 1, "0" * 64),)
-    )
+    label, task = to_text(config.data.labels), to_text(config.tasks)
+    return IngestSpec(config.data.format, label, task, {}, shares, (SourceFile("data/a", "", 1, "0" * 64),))
 
 
 def build_graph(config):
@@ -111,6 +111,29 @@ def test_every_code_of_ours_is_in_the_cache_key(nodes):
 
 def test_beam_is_told_its_runner():
     assert BEAM_ARGS == ["--runner=FnApiRunner"]
+
+
+def test_outputs_travel_in_the_same_parameters(nodes):
+    """Several outputs change what nodes are told, not which nodes there are."""
+    outputs = {
+        "data.label": {"digit": "label", "parity": "odd"},
+        "data.label_names": None,
+        "model.task": {"digit": "multiclass", "parity": "binary"},
+        "gate": [{"output": "digit", "metric": "accuracy", "max_drop": 0.03},
+                 {"output": "parity", "metric": "auc", "max_drop": 0.02}],
+    }  # fmt: skip
+    config = load(ROOT / "configs" / "digits.yaml", outputs)
+    compiled = [node.pipeline_node for node in Compiler().compile(build_graph(config)).nodes]
+    found = {node["id"]: node["parameters"] for node in map(plain, compiled)}
+    assert list(found) == [node.node_info.id for node in nodes]
+    for parameters in found.values():
+        assert json.loads(parameters.get("label", "{}")) in ({}, outputs["data.label"])
+        assert json.loads(parameters.get("task", "{}")) in ({}, outputs["model.task"])
+    assert json.loads(found["trainer"]["custom_config"])["label"] == found["baseline"]["label"]
+    assert (found["baseline"]["metric"], found["selector"]["metric"]) == ("digit/accuracy", "digit/accuracy")
+    told = json.loads(found["gate-int8"]["spec"])
+    assert [rule["metric"] for rule in told["rules"]] == ["digit/accuracy", "parity/auc"]
+    assert (told["label"], told["task"]) == (outputs["data.label"], outputs["model.task"])
 
 
 @pytest.fixture(scope="module")

@@ -138,6 +138,7 @@ MODES = {
     "int8": Mode("int8", "float32", 0.65, 0.15),
     "int8_io": Mode("int8", "int8", 0.65, 0.15),
     "int16x8": Mode("int8", "float32", 0.7, 0.05),
+    "int4": Mode("int4", "float32", 0.5, 0.5),
 }
 
 
