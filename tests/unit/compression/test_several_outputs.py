@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from compression import keras_models
 from compression.audit import audit
+from compression.channels.prune_channels import prune_channels
 from compression.cluster import cluster
 from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
@@ -16,13 +17,16 @@ from compression.errors import CompressionError
 from compression.evaluate import evaluate
 from compression.model_outputs import output_names
 from compression.predict import TFLitePredictor
+from compression.pretrained import load_pretrained
 from compression.prune import prune
 from compression.qat import quantization_aware
-from compression.quantize import convert, max_abs_error
+from compression.quantization.outputs import compare
+from compression.quantize import convert, max_abs_error, quantize
 from compression.settings import (
     ClusterSettings,
     DistillSettings,
     FinetuneSettings,
+    PruneChannelsSettings,
     PruneSettings,
     QatSettings,
     QuantizeSettings,
@@ -175,12 +179,37 @@ def test_labels_are_checked_for_every_output(pair):
         train(two_heads(), TrainingData(split, pair.validation, TASKS, seed=1), TrainSettings(epochs=1))
 
 
+def test_channels_leave_without_a_head_noticing(heads, pair):
+    smaller = prune_channels(keras_models.copy(heads), pair, PruneChannelsSettings(ratio=0.25, epochs=1))
+    assert output_names(smaller) == ["digit", "parity"]
+    assert smaller.count_params() < heads.count_params()
+    keras_models.check_model(smaller, task=TASKS)
+
+
+def test_a_budget_for_the_drop_is_counted_in_one_outputs_metric(heads, pair):
+    settings = QuantizeSettings(mode="int8", calibration_examples=100, max_validation_drop=0.5)
+    converted = quantize(heads, pair, settings, metric="parity/accuracy")
+    found = converted.report["selective"]
+    assert found["metric"] == "parity/accuracy"
+    assert found["drop_after"] == pytest.approx(
+        found["reference"] - scores(converted.content, pair.validation)["parity/accuracy"]
+    )
+
+
+def test_a_pretrained_model_may_have_several_outputs(heads, tmp_path):
+    heads.save(tmp_path / "heads.keras")
+    keras_models.check_model(load_pretrained(tmp_path / "heads.keras"), task=TASKS)
+
+
 def test_a_file_that_differs_in_one_output_alone_is_found(heads, float_file, pair):
     other = keras_models.copy(heads)
     kernel, bias = other.get_layer("parity").get_weights()
     other.get_layer("parity").set_weights([kernel, bias + 1])
     assert max_abs_error(heads, float_file, pair.validation, 20) < 1e-5
     assert max_abs_error(other, float_file, pair.validation, 20) > 0.05
+    found = compare(other, float_file, "float32", pair.train)
+    assert (found.fits, found.output) == (False, "parity")
+    assert compare(heads, float_file, "float32", pair.train).fits
 
 
 @pytest.mark.parametrize(
