@@ -49,16 +49,31 @@ def cluster(
     Raises:
         CompressionError: Nothing to cluster, a nested model, or a pattern that matches no layer.
     """
-    plan = plan_clusters(model, settings)
     seed_everything(data.seed)
-    clustered = keras_models.copy(model)
-    for name, count in plan.items():
-        for variable in clusterable_kernels(clustered.get_layer(name)):
-            variable.assign(share_weights(variable.numpy(), count, scope=settings.scope, seed=data.seed))
+    clustered = with_shared_weights(model, settings, seed=data.seed)
     if settings.epochs:
         keep = Keep(zeros=True, sharing=settings.scope)
         finetune(clustered, data, settings, teacher=teacher, keep=keep, on_epoch=on_epoch)
     return keras_models.copy(clustered)
+
+
+def with_shared_weights(model: keras.Model, settings: ClusterSettings, *, seed: int) -> keras.Model:
+    """The model that `cluster` trains.
+
+    Args:
+        model: As there.
+        settings: As there.
+        seed: Seed of k-means++.
+
+    Raises:
+        CompressionError: As there.
+    """
+    plan = plan_clusters(model, settings)
+    clustered = keras_models.copy(model)
+    for name, count in plan.items():
+        for variable in clusterable_kernels(clustered.get_layer(name)):
+            variable.assign(share_weights(variable.numpy(), count, scope=settings.scope, seed=seed))
+    return clustered
 
 
 def plan_clusters(model: keras.Model, settings: ClusterSettings) -> dict[str, int]:

@@ -111,13 +111,18 @@ def is_opaque(model: keras.Model) -> bool:
     return any(isinstance(layer, SavedModelLayer) for layer in model.layers)
 
 
-def refuse_nested(model: keras.Model, step: str) -> None:
-    """Raises a CompressionError that names the models inside, Keras's own or a SavedModel, when there are any."""
+def refuse_opaque(model: keras.Model, step: str) -> None:
+    """Raises a CompressionError for a SavedModel without Keras layers."""
     if is_opaque(model):
         raise CompressionError(
             f"{step} needs a model of Keras layers, got a SavedModel without them, which quantize alone can take; save "
             f"the model as .keras or .h5 with tf_keras, or leave the {step} step out"
         )
+
+
+def refuse_nested(model: keras.Model, step: str) -> None:
+    """Raises a CompressionError that names the models inside, Keras's own or a SavedModel, when there are any."""
+    refuse_opaque(model, step)
     nested = nested_models(model)
     if nested:
         raise CompressionError(
@@ -140,6 +145,7 @@ def check_model(model: object, *, task: Task | Mapping[str, Task], feature_names
     """
     check_structure(model)
     assert isinstance(model, keras.Model)
+    _check_sizes(model)
     if feature_names is not None:
         _check_inputs(model, feature_names)
     tasks: dict[str, Task] = by_output(task)
@@ -197,6 +203,21 @@ def _check_layers(model: keras.Model) -> None:
             raise CompressionError(
                 f"every layer must be one of Keras's own, got {type(layer).__name__} as layer {layer.name!r}; write "
                 "it with Keras layers and the functional API: a subclassed layer can be neither pruned nor quantized"
+            )
+
+
+def _check_sizes(model: keras.Model) -> None:
+    for name, tensor in zip(model.input_names, model.inputs, strict=True):
+        shape = tuple(tensor.shape)
+        if shape[0] is not None:
+            raise CompressionError(
+                f"every input must take batches of any size, got the shape {shape} for {name}; write "
+                "keras.Input(shape, name=...) without a batch size"
+            )
+        if None in shape[1:]:
+            raise CompressionError(
+                f"every input must have a fixed size but for the batch, got the shape {shape} for {name}; give "
+                "keras.Input the size that the device uses"
             )
 
 

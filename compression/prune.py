@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 from tensorflow_model_optimization.python.core.sparsity.keras.prune_registry import PruneRegistry
@@ -133,10 +134,14 @@ def _has_prunable_kernel(layer: keras.layers.Layer) -> bool:
     )
 
 
+def prunable_weights(layer: keras.layers.Layer) -> list[tf.Variable]:
+    """The weights that tfmot prunes in a layer that it supports."""
+    return list(PruneRegistry.make_prunable(layer).get_prunable_weights())
+
+
 def _kernel(layer: keras.layers.Layer) -> np.ndarray:
     """All weights that tfmot prunes in a layer, as one array where there are several."""
-    weights = PruneRegistry.make_prunable(layer).get_prunable_weights()
-    arrays = [weight.numpy() for weight in weights]
+    arrays = [weight.numpy() for weight in prunable_weights(layer)]
     return arrays[0] if len(arrays) == 1 else np.concatenate([array.reshape(-1) for array in arrays])
 
 

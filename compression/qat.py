@@ -21,7 +21,7 @@ from compression.training import OnEpoch, finetune
 
 _RANGE_EXAMPLES = 512
 
-__all__ = ["QatLayers", "is_quantization_aware", "plan_layers", "quantization_aware"]
+__all__ = ["QatLayers", "is_quantization_aware", "plan_layers", "quantization_aware", "with_quantizers"]
 
 
 def quantization_aware(
@@ -50,13 +50,28 @@ def quantization_aware(
     Raises:
         CompressionError: Layers that cannot be quantized (before any training), nested models, tied layers.
     """
-    plan = plan_layers(model, settings)
     keep = keep or Keep()
     seed_everything(data.seed)
-    aware = _wrap(keras_models.copy(model), plan, _one_range(model) if keep.sharing == "tensor" else frozenset())
+    aware = with_quantizers(model, settings, keep=keep)
     set_ranges(aware, data.train.take_arrays(_RANGE_EXAMPLES)[0])
     finetune(aware, data, settings, teacher=teacher, keep=keep, on_epoch=on_epoch)
     return aware
+
+
+def with_quantizers(model: keras.Model, settings: QatSettings, *, keep: Keep | None = None) -> keras.Model:
+    """The model that `quantization_aware` trains, its ranges not yet set.
+
+    Args:
+        model: As there.
+        settings: As there.
+        keep: As there.
+
+    Raises:
+        CompressionError: As there.
+    """
+    plan = plan_layers(model, settings)
+    one_range = _one_range(model) if keep is not None and keep.sharing == "tensor" else frozenset()
+    return _wrap(keras_models.copy(model), plan, one_range)
 
 
 def plan_layers(model: keras.Model, settings: QatSettings) -> QatLayers:

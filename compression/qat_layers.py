@@ -43,21 +43,28 @@ def sort_layers(model: keras.Model, skipped: set[str]) -> tuple[QatLayers, tuple
     Returns:
         The plan, and one description (name, class, reason) per unsupported layer.
     """
+    reasons = unsupported_layers(model)
     quantized: list[str] = []
     left_float: list[str] = []
     unsupported: list[str] = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        reason = _unsupported_reason(layer, model)
         if layer.name in skipped or _follows_float(layer, left_float):
             left_float.append(layer.name)
-        elif reason:
+        elif layer.name in reasons:
             left_float.append(layer.name)
-            unsupported.append(f"{layer.name} ({type(layer).__name__}: {reason})")
+            unsupported.append(f"{layer.name} ({reasons[layer.name]})")
         else:
             quantized.append(layer.name)
     return QatLayers(tuple(quantized), tuple(left_float)), tuple(unsupported)
+
+
+def unsupported_layers(model: keras.Model) -> dict[str, str]:
+    """Why tfmot cannot take layers of a model without nested or tied ones, by name: class and reason."""
+    layers = (layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
+    reasons = ((layer, _unsupported_reason(layer, model)) for layer in layers)
+    return {layer.name: f"{type(layer).__name__}: {reason}" for layer, reason in reasons if reason}
 
 
 def _follows_float(layer: keras.layers.Layer, left_float: list[str]) -> bool:

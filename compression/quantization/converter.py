@@ -60,6 +60,27 @@ def convert_whole(
     return tflite
 
 
+def missing_operators(model: keras.Model) -> tuple[str, ...]:
+    """Names of the operators that TFLite lacks and that TensorFlow or the user would have to bring to the device.
+
+    Args:
+        model: A model that the converter refuses.
+
+    Returns:
+        TensorFlow's names, sorted; empty when the converter refuses the model for another reason.
+    """
+    with _conversion_lock, tempfile.TemporaryDirectory() as folder:
+        converter = _converter(model, Path(folder), "float32")
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+        converter.allow_custom_ops = True
+        try:
+            graphs = read_graphs(_run(converter, "float32"))
+        except CompressionError:
+            return ()
+    custom = {operator.name for graph in graphs for operator in graph.operators if operator.custom}
+    return tuple(sorted(name.removeprefix("Flex") for name in custom))
+
+
 class Int8Requantizer:
     """Quantizes one calibrated model again and again, each time with other layers left in float.
 

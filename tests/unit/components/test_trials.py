@@ -48,7 +48,7 @@ def trials(store, tmp_path):
 
     def make(build, **settings):
         train = TrainSettings(epochs=2, learning_rate=0.01)
-        return Trials(build, Experiment(read, SearchSettings(mode="dynamic", **settings), train, "accuracy", 1), store)
+        return Trials(build, Experiment(read, SearchSettings(mode="float32", **settings), train, "accuracy", 1), store)
 
     return make
 

@@ -38,7 +38,7 @@ ARCHITECTURES = {
     "shared": Architecture(("conv", "tied", "digit"), refused="called once, got tied called several times"),
     "conv1d": Architecture(("conv", "digit"), ("conv", "norm", "pool")),
     "lstm": Architecture(("lstm", "digit"), ("lstm",)),
-    "gru": Architecture(("digit",), ("both_ways",)),
+    "gru": Architecture(("gru", "digit"), ("gru",)),
     "two_inputs": Architecture(("conv", "hidden", "digit")),
 }
 

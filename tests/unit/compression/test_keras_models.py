@@ -82,6 +82,20 @@ def test_inputs_must_be_features():
         check_model(model, task="regression", feature_names={"y", "z"})
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (lambda: keras.Input(batch_shape=(1, 4), name="x"), r"batches of any size, got the shape \(1, 4\) for x"),
+        (lambda: keras.Input((None, 4), name="x"), r"a fixed size but for the batch, got the shape \(None, None, 4\)"),
+    ],
+)
+def test_inputs_of_other_sizes_than_the_batch_are_fixed(source, message):
+    x = source()
+    model = keras.Model(x, layers.Dense(1)(layers.GlobalAveragePooling1D()(x) if len(x.shape) == 3 else x))
+    with pytest.raises(CompressionError, match=message):
+        check_model(model, task="regression")
+
+
 def test_two_outputs_are_refused():
     x = keras.Input((4,), name="x")
     model = keras.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])

@@ -12,6 +12,7 @@ from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
 from compression.evaluate import evaluate
 from compression.predict import TFLitePredictor
+from compression.quantization.converter import convert_whole
 from compression.quantize import convert
 from compression.search.trial import Experiment, Status, Trial, judge, run_trial
 from compression.settings import QuantizeSettings, SearchSettings, TrainSettings
@@ -88,7 +89,7 @@ def test_a_model_over_its_budget_is_not_trained_and_its_size_is_that_of_a_traine
     assert "not trained" in trial.not_measured["gzip_bytes"]
 
     model = keras_models.load(untrained)
-    as_it_starts = convert(model, QuantizeSettings(mode="int8", calibration_examples=8), data.train)
+    as_it_starts = convert_whole(model, QuantizeSettings(mode="int8", calibration_examples=8), data.train)
     assert len(as_it_starts) < completed.size_bytes, "weights as they start give another size, so they must be moved"
 
 
