@@ -135,17 +135,19 @@ def test_a_fused_lstm_answers_alike_in_any_order(sequences):
     assert np.abs(answers - model(features["rows"]).numpy()).max() < 0.02
 
 
-def test_a_loop_is_quantized_in_its_weights_alone(sequences):
+def test_a_loop_is_quantized_in_its_weights_and_written_out_for_its_activations(sequences):
     model = _recurrent(layers.SimpleRNN(40, name="memory"))
     dynamic = convert(model, QuantizeSettings(mode="dynamic"), sequences)
+    assert audit(dynamic).operators["WHILE"] == 1
     assert {"int8"} < {row.dtype for row in audit(dynamic).weights}
     assert max_abs_error(model, dynamic, sequences, 40) < 0.02
-    # The converter would crash here, and the process with it.
-    with pytest.raises(CompressionError, match="mode int8 needs a graph without loops, got a loop for memory; build"):
-        convert(model, QuantizeSettings(mode="int8"), sequences)
-    mixed = QuantizeSettings(mode="int8", layers={"digit": "int16x8"})
-    with pytest.raises(CompressionError, match="without fused or looping recurrent layers, got memory; build them"):
-        convert(model, mixed, sequences)
+    mixed = QuantizeSettings(mode="int8", layers={"digit": "int16x8"}, calibration_examples=50)
+    found = quantize(model, TrainingData(sequences, sequences, "multiclass", seed=1), mixed, metric="accuracy")
+    assert "WHILE" not in audit(found.content).operators
+    assert {("memory", "int8"), ("digit", "int16x8")} <= {
+        (row["layer"], row["precision"]) for row in found.report["layers"]
+    }
+    assert max_abs_error(model, found.content, sequences, 40) < 0.02
 
 
 @pytest.mark.parametrize("mode", ["int8", "int4"])

@@ -81,8 +81,10 @@ class Machine:
         def __init__(self, wrong: int) -> None:
             self.wrong = wrong
 
-        def predict(self, features: dict[str, np.ndarray]) -> np.ndarray:
+        def table(self, features: dict[str, np.ndarray]) -> np.ndarray:
             return np.where(features["number"] < self.wrong, 0.1, 0.9)
+
+        answers = table
 
 
 @pytest.fixture
