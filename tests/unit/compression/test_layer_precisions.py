@@ -15,7 +15,7 @@ from compression.predict import TFLitePredictor
 from compression.quantization.converter import Int8Requantizer, convert_whole
 from compression.quantization.edge_quantizer import EdgeRequantizer
 from compression.quantization.effects import check_changed, check_layers
-from compression.quantization.layer_operators import layer_operators, layer_precisions
+from compression.quantization.layer_operators import LayerOperator, layer_operators, layer_precisions
 from compression.quantize import convert
 from compression.settings import QuantizeSettings
 
@@ -156,6 +156,12 @@ def test_channels_without_a_weight_keep_their_bias(images):
         answers = TFLitePredictor(made({operators[-1].output: precision})).predict(split.take_arrays(64)[0])
         # Within one step of the outputs, whose range is about 7.
         np.testing.assert_allclose(answers[:, 2], 5.0, atol=0.03)
+
+
+def test_ranges_that_cannot_be_measured_are_refused(depthwise):
+    loop = LayerOperator("WHILE", ("while",), ("memory",), None, "float32")
+    with pytest.raises(CompressionError, match="without fused or looping recurrent layers, got memory; build them"):
+        EdgeRequantizer(depthwise[1], [loop], _settings("int8"), depthwise[2])
 
 
 def test_the_converter_leaves_layers_float_without_touching_the_others(depthwise):
