@@ -143,7 +143,7 @@ MODES = {
 
 
 def test_every_method_and_every_mode_has_a_row():
-    general = {FinetuneSettings, TrainSettings, settings.Settings}
+    general = {FinetuneSettings, TrainSettings, settings.SearchSettings, settings.Settings}
     public = {getattr(settings, name) for name in settings.__all__} - general
     assert {method.settings for method in METHODS.values()} | {QuantizeSettings} == public
     assert set(MODES) == set(get_args(QuantizeMode))
