@@ -142,3 +142,14 @@ def test_the_hash_of_examples_is_that_of_their_values(data, change, same):
     label = label + (np.arange(len(label)) == 7) * (change == "one label")
     changed = replace(data, train=Split.from_arrays({"image": image}, label))
     assert (changed.content_sha256() == data.content_sha256()) is same
+
+
+def test_the_hash_of_examples_tells_labels_of_several_outputs_apart(data):
+    features, label = data.train.take_arrays(50)
+
+    def hashed(**labels):
+        split = Split.from_arrays(features, labels)
+        return replace(data, train=split, validation=split).content_sha256()
+
+    assert hashed(digit=label, parity=label % 2) == hashed(parity=label % 2, digit=label)
+    assert hashed(digit=label, parity=label % 2) != hashed(digit=label % 2, parity=label)
