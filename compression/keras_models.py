@@ -208,8 +208,8 @@ def _check_sizes(model: keras.Model) -> None:
         shape = tuple(tensor.shape)
         if shape[0] is not None:
             raise CompressionError(
-                f"every input must take batches of any size, got the shape {shape} for {name}; write keras.Input(shape, "
-                "name=...) without a batch size"
+                f"every input must take batches of any size, got the shape {shape} for {name}; write "
+                "keras.Input(shape, name=...) without a batch size"
             )
         if None in shape[1:]:
             raise CompressionError(
