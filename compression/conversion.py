@@ -99,7 +99,11 @@ def _own_precisions(settings: QuantizeSettings, made: Report) -> dict[str, str]:
     if not settings.layers and settings.max_validation_drop is None:
         return {}
     usual = {"int8_io": "int8"}.get(settings.mode, settings.mode)
-    return {row["layer"]: row["precision"] for row in made.get("layers", ()) if row["precision"] != usual}
+    found: dict[str, set[str]] = {}
+    for row in made.get("layers", ()):
+        found.setdefault(row["layer"], set()).add(row["precision"])
+    # A layer's activation may compute in float beside weights in the mode's own type.
+    return {layer: min(precisions) for layer, precisions in found.items() if usual not in precisions}
 
 
 def _promises(audited: Audit, weights: Iterable[Kernel], request: Request, precisions: Mapping[str, str]) -> Report:

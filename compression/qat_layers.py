@@ -86,6 +86,12 @@ def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model) -> str:
     return _activation_reason(layer, _ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS)
 
 
+def has_unknown_activation(layer: keras.layers.Layer) -> bool:
+    """Whether tfmot, which knows the layer's class, cannot take its activation."""
+    is_activation = isinstance(layer, keras.layers.Activation)
+    return bool(_activation_reason(layer, _ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS))
+
+
 def _activation_reason(layer: keras.layers.Layer, allowed: frozenset[str]) -> str:
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", type(activation).__name__)

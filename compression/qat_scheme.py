@@ -12,6 +12,8 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
 )
 from tensorflow_model_optimization.python.core.quantization.keras.quantize_config import QuantizeConfig
 
+from compression.qat_layers import has_unknown_activation
+
 _PlainRegistry = default_8bit_quantize_registry.Default8BitQuantizeRegistry
 _ConvConfig = default_8bit_quantize_registry.Default8BitConvQuantizeConfig
 _OutputConfig = default_8bit_quantize_configs.Default8BitOutputQuantizeConfig
@@ -79,7 +81,7 @@ class MendedRegistry:
 
     def get_quantize_config(self, layer: keras.layers.Layer) -> QuantizeConfig:
         """Tfmot's quantizers where it knows some, else one for the output."""
-        if not self._plain.supports(layer):
+        if not self._plain.supports(layer) or has_unknown_activation(layer):
             return _OutputConfig()
         config = self._plain.get_quantize_config(layer)
         if layer.name in self._shared and type(config) is _ConvConfig:

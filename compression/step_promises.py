@@ -34,8 +34,8 @@ def promise_sparsity(
         block_size: Rows and columns of the blocks that are pruned as one.
 
     Returns:
-        For a kernel of n weights n - round(n * (1 - target)) zeros: that is what rounding leaves of small kernels. With
-        blocks the same of the number of blocks, all of which may be as large as blocks get.
+        For a kernel of n weights n - max(1, round(n * (1 - target))) zeros: that is what rounding leaves of small
+        kernels. With blocks the same of the number of blocks, all of which may be as large as blocks get.
     """
     promises: list[Promise] = []
     for kernel in _chosen(kernels, targets, weights):
@@ -43,7 +43,7 @@ def promise_sparsity(
         rows = kernel.values.shape[0] if largest > 1 else kernel.values.size
         columns = kernel.values.shape[-1] if largest > 1 else 1
         blocks = -(-rows // block_size[0]) * -(-columns // block_size[1])
-        left = round(blocks * (1 - targets[kernel.layer])) * largest
+        left = max(1, round(blocks * (1 - targets[kernel.layer]))) * largest
         zeros = max(0, kernel.values.size - left)
         promises.append(Sparsity(kernel.layer, kernel.weight, zeros, kernel.values.size))
     return promises

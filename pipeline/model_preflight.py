@@ -1,4 +1,10 @@
-"""What can be said about the model before any data is read: it builds, and every step can take it."""
+"""What can be said about the model before any data is read: it is there, and every step can take it."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 from tensorflow import keras
 
@@ -7,18 +13,53 @@ from components.errors import InputError
 from components.pretrained_spec import PretrainedSpec
 from components.targets import to_text
 from compression import keras_models
-from compression.channels.prune_channels import remove_channels
-from compression.cluster import plan_clusters
 from compression.errors import CompressionError
 from compression.pretrained import load_pretrained
-from compression.prune import plan_sparsity
-from compression.qat import plan_layers
+from compression.preview.steps import BuildStudent, Preview
 from compression.search.space import Point
 from compression.search.space import describe as describe_point
-from compression.settings import ClusterSettings, DistillSettings, PruneChannelsSettings, PruneSettings, QatSettings
+from compression.settings import DistillSettings, Settings
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.plan import Plan, describe
+from pipeline.plan import Plan, StepNode, describe
+from pipeline.steps import STEPS
+
+
+@dataclass(frozen=True)
+class Start:
+    """The float model that all variants begin with.
+
+    Attributes:
+        model: Built and untrained, or trained elsewhere.
+        module: The model module, if there is one.
+        point: What a search would try here; empty without a search.
+    """
+
+    model: keras.Model
+    module: model_module.ModelModule | None
+    point: Point = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The point for messages; empty without a search."""
+        return f"with {describe_point(self.point)}: " if self.point else ""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """A step of the plan, seen before it is run.
+
+    Attributes:
+        model: What it would work on; `None` when a step before it cannot be taken.
+        preview: What it would do; `None` when it cannot be taken.
+        fault: Why it cannot be taken; `None` when it can.
+        after: The model as it would leave it, apart from training, where weights were asked for.
+    """
+
+    model: keras.Model | None
+    preview: Preview | None = None
+    fault: str | None = None
+    after: keras.Model | None = None
 
 
 def check_model(config: Config, plan: Plan) -> PretrainedSpec | None:
@@ -33,27 +74,50 @@ def check_model(config: Config, plan: Plan) -> PretrainedSpec | None:
         UserError: With the first fault of the module, its search space or the pretrained model, or all faults of the
             steps.
     """
-    if config.model.pretrained is not None:
-        return _check_pretrained(config, config.model.pretrained, plan)
-    key, with_point = ("model", "module"), ""
-    faults: list[str] = []
+    found = starts(config)
+    faults = [fault for start in found for fault in step_faults(config, plan, start, foresee(config, plan, start))]
+    if faults:
+        raise UserError("\n".join(faults))
+    return None if config.model.pretrained is None else PretrainedSpec.of(config.model.pretrained, found[0].model)
+
+
+def starts(config: Config) -> list[Start]:
+    """The model that is trained elsewhere or will be; with a search, the models at the extremes of its space.
+
+    Raises:
+        UserError: The module, its search space, or the pretrained model cannot be used.
+    """
+    key, words = ("model", "module"), ""
     try:
+        if config.model.pretrained is not None:
+            named = config.model.module
+            module = None if named is None else model_module.load(named, needs=["preprocessing_fn"])
+            key = ("model", "pretrained")
+            model = load_pretrained(config.model.pretrained)
+            keras_models.check_model(model, task=config.model.task)
+            return [Start(model, module)]
         module = model_module.load(str(config.model.module))
         points: list[Point] = [{}]
         if config.model.search is not None:
             key = ("model", "search")
             points = module.space(fixed=config.model.hparams).extremes()
+        found = []
         for point in points:
+<<<<<<< HEAD
             with_point = f"with {describe_point(point)}: " if point else ""
             model = module.build({**config.model.hparams, **point}, task=to_text(config.tasks))
             faults += _step_faults(config, plan, module, model, point)
+=======
+            words = f"with {describe_point(point)}: " if point else ""
+            model = module.build({**config.model.hparams, **point}, task=config.model.task)
+            found.append(Start(model, module, point))
+>>>>>>> pretrained
     except (InputError, CompressionError) as error:
-        raise UserError(f"{config.where(*key)}: {with_point}{error}") from error
-    if faults:
-        raise UserError("\n".join(faults))
-    return None
+        raise UserError(f"{config.where(*key)}: {words}{error}") from error
+    return found
 
 
+<<<<<<< HEAD
 def _check_pretrained(config: Config, path: str, plan: Plan) -> PretrainedSpec:
     key = "module"
     try:
@@ -68,17 +132,28 @@ def _check_pretrained(config: Config, path: str, plan: Plan) -> PretrainedSpec:
     if faults:
         raise UserError("\n".join(faults))
     return PretrainedSpec.of(path, model)
+=======
+def foresee(config: Config, plan: Plan, start: Start, *, weights: bool = False) -> dict[str, Foreseen]:
+    """What every training step of the plan would do, by node id.
+>>>>>>> pretrained
 
-
-def _step_faults(
-    config: Config, plan: Plan, module: model_module.ModelModule | None, model: keras.Model, point: Point
-) -> list[str]:
-    with_point = f"with {describe_point(point)}: " if point else ""
-    faults = []
-    networks: dict[str | None, keras.Model] = {None: model}
+    Args:
+        config: The configuration.
+        plan: Its plan.
+        start: The float model.
+        weights: Whether steps see the weights that steps before would leave, and not the layers alone. It takes longer.
+    """
+    seen: dict[str, Foreseen] = {}
     for step in plan.steps:
-        networks[step.id] = networks[step.parent]
+        before = None if step.parent is None else seen[step.parent]
+        if before is not None and before.preview is None:
+            seen[step.id] = Foreseen(None)
+            continue
+        model = start.model
+        if before is not None and before.preview is not None:
+            model = before.after if weights else before.preview.network
         try:
+<<<<<<< HEAD
             if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
                 assert module is not None, "the configuration refuses a student without a module"
                 hparams = {**config.model.hparams, **point, **step.settings.hparams}
@@ -91,6 +166,32 @@ def _step_faults(
                 plan_clusters(networks[step.id], step.settings)
             elif isinstance(step.settings, QatSettings):
                 plan_layers(networks[step.id], step.settings)
+=======
+            preview = _preview(step)(model, step.settings, partial(_student, config, start))
+            seen[step.id] = Foreseen(model, preview, after=preview.after() if weights else None)
+>>>>>>> pretrained
         except (CompressionError, InputError) as error:
-            faults.append(f"{config.where('variants', step.variants[0])}: {describe(step)}: {with_point}{error}")
-    return faults
+            seen[step.id] = Foreseen(model, fault=str(error))
+    return seen
+
+
+def step_faults(config: Config, plan: Plan, start: Start, seen: dict[str, Foreseen]) -> list[str]:
+    """One line for each step that cannot be taken, with its place in the configuration."""
+    return [
+        f"{config.where('variants', step.variants[0])}: {describe(step)}: {start.words}{seen[step.id].fault}"
+        for step in plan.steps
+        if seen[step.id].fault is not None
+    ]
+
+
+def _preview(step: StepNode) -> Callable[[keras.Model, Settings, BuildStudent], Preview]:
+    module, _, name = str(STEPS[step.kind].preview).rpartition(".")
+    return cast(
+        Callable[[keras.Model, Settings, BuildStudent], Preview], getattr(importlib.import_module(module), name)
+    )
+
+
+def _student(config: Config, start: Start, settings: DistillSettings) -> keras.Model:
+    assert start.module is not None, "the configuration refuses a student without a module"
+    hparams = {**config.model.hparams, **start.point, **settings.hparams}
+    return start.module.student(hparams, task=config.model.task, features=set(start.model.input_names))

@@ -26,6 +26,17 @@ def check(config: Config) -> None:
         raise config.refuse(faults)
 
 
+def check_model_source(config: Config) -> None:
+    """Checks that the model module and the pretrained model are there and look right.
+
+    Raises:
+        UserError: With all faults, each at its line of the configuration.
+    """
+    faults = [*_module_faults(config), *_pretrained_faults(config)]
+    if faults:
+        raise config.refuse(faults)
+
+
 def warnings(config: Config) -> list[str]:
     """What would block every variant, of a configuration that `check` takes."""
     return [*eval_warnings(config), *edge_warnings(config)]

@@ -1,8 +1,8 @@
 """What the finished file of an untrained model is like: it is really converted, on random examples."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,18 @@ class ConversionPreview:
     """What a conversion gives before training.
 
     Attributes:
+        takes: What the file computes each layer in (integer modes), or stores its kernels in.
+        leaves: What the mode leaves in float32 of a layer.
         size_bytes: The file; training changes it by a few bytes at most. `None` when there is no file.
         gzip_bytes: The file after gzip -9; an estimate, because it depends on the weights.
-        precisions: What the file computes each layer in.
-        float_layers: Layers and operators that compute in float although the mode computes in integers.
         missing_operators: Operators that TFLite lacks, by TensorFlow's names.
         faults: Why there would be no file, or why it would be blocked.
     """
 
+    takes: Mapping[str, str] = field(default_factory=dict)
+    leaves: Mapping[str, str] = field(default_factory=dict)
     size_bytes: int | None = None
     gzip_bytes: int | None = None
-    precisions: Mapping[str, str] | None = None
-    float_layers: tuple[str, ...] = ()
     missing_operators: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -66,28 +66,51 @@ def preview_conversion(
             report = isolation.run(finish, request, time_limit_s=settings.time_limit_s).report
         except CompressionError as error:
             missing = isolation.run(_missing_operators, directory, time_limit_s=settings.time_limit_s)
-            return ConversionPreview(missing_operators=missing, faults=(str(error),))
+            fault = f"TFLite must have every operator, but lacks {_listed(missing)}" if missing else str(error)
+            return ConversionPreview(missing_operators=tuple(missing), faults=(fault,))
     return _read(report, settings.mode)
 
 
-def _missing_operators(directory: str) -> tuple[str, ...]:
+def _missing_operators(directory: str) -> dict[str, tuple[str, ...]]:
     return missing_operators(keras_models.load(directory))
 
 
+def _listed(missing: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(f"{name} ({', '.join(layers)})" if layers else name for name, layers in missing.items())
+
+
 def _read(report: Mapping[str, Any], mode: str) -> ConversionPreview:
-    audit = report["audit"]
-    rows = report.get("layers", ())
-    integers = mode in _INTEGER_MODES
+    audit, integers = report["audit"], mode in _INTEGER_MODES
+    takes, leaves = _computed(report.get("layers", ())) if integers else _stored(audit["weights"], mode)
     return ConversionPreview(
+        takes=takes,
+        leaves=leaves,
         size_bytes=audit["size_bytes"],
         gzip_bytes=audit["gzip_bytes"],
-        precisions={row["layer"]: row["precision"] for row in rows},
-        float_layers=tuple(
-            f"{row['layer']} ({', '.join(row['operators'])})"
-            for row in rows
-            if integers and row["precision"] in ("float32", "float16")
-        ),
-        missing_operators=tuple(audit["custom_operators"]),
+        missing_operators=tuple(name.removeprefix("Flex") for name in audit["custom_operators"]),
         # What integers make of random weights says nothing; a float file must compute what its model computes.
         faults=(*report["promises"]["broken"], *([] if integers or not report["mismatch"] else [report["mismatch"]])),
     )
+
+
+def _computed(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
+    """By layer, what it is computed in, and which of its operators compute in float."""
+    takes: dict[str, str] = {}
+    leaves: dict[str, str] = {}
+    for row in rows:
+        # Its own name, without what tfmot's wrapper puts in front.
+        layer = row["layer"].removeprefix("quant_")
+        if row["precision"] == "float32":
+            leaves[layer] = f"{', '.join(row['operators'])} in float32"
+        else:
+            takes[layer] = row["precision"]
+    return takes, leaves
+
+
+def _stored(weights: Iterable[Mapping[str, Any]], mode: str) -> tuple[dict[str, str], dict[str, str]]:
+    """By layer, what its kernels are stored in, and which of them stay float although the mode shrinks weights."""
+    found = {layer: row["dtype"] for row in weights for layer, _ in row["kernels"]}
+    if mode == "float32":
+        return found, {}
+    floats = {layer: "weights in float32" for layer, dtype in found.items() if dtype == "float32"}
+    return {layer: dtype for layer, dtype in found.items() if layer not in floats}, floats

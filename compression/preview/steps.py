@@ -14,9 +14,11 @@ from compression import keras_models
 from compression.channels.prune_channels import plan_channels, remove_channels
 from compression.cluster import plan_clusters, with_shared_weights
 from compression.kernels import kernels
+from compression.preview.samples import EXAMPLES, RandomData
 from compression.prune import plan_sparsity, prunable_weights
 from compression.qat import plan_layers, with_quantizers
 from compression.qat_layers import unsupported_layers
+from compression.qat_ranges import set_ranges
 from compression.settings import (
     ClusterSettings,
     DistillSettings,
@@ -24,6 +26,7 @@ from compression.settings import (
     PruneSettings,
     QatSettings,
 )
+from compression.structure import Keep
 
 BuildStudent = Callable[[DistillSettings], keras.Model]
 
@@ -105,9 +108,17 @@ def qat(model: keras.Model, settings: QatSettings, build_student: BuildStudent) 
         dict.fromkeys(plan.quantized, "8 bits"),
         leaves,
         model,
-        lambda: with_quantizers(model, settings),
+        lambda: _with_ranges(model, settings),
         left_float=plan.left_float,
     )
+
+
+def _with_ranges(model: keras.Model, settings: QatSettings) -> keras.Model:
+    """Quantizers with the ranges of the weights, and with those of activations on random examples."""
+    aware = with_quantizers(model, settings, keep=Keep(sharing="tensor"))
+    examples = RandomData.for_model(model, "regression")(model.input_names)
+    set_ranges(aware, examples.train.take_arrays(EXAMPLES)[0])
+    return aware
 
 
 def _untouched(model: keras.Model, takes: Collection[str], skip: Collection[str], what: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from compression.data import Features, Split
 from compression.errors import CompressionError
 from compression.flatbuffer import read_graphs
 from compression.predict import TFLitePredictor
+from compression.quantization.layer_operators import layer_operators
 from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
 from compression.settings.quantize import CALIBRATED_MODES
@@ -60,25 +61,29 @@ def convert_whole(
     return tflite
 
 
-def missing_operators(model: keras.Model) -> tuple[str, ...]:
-    """Names of the operators that TFLite lacks and that TensorFlow or the user would have to bring to the device.
+def missing_operators(model: keras.Model) -> dict[str, tuple[str, ...]]:
+    """Operators that TFLite lacks and that TensorFlow, or a kernel of one's own, would have to bring to the device.
 
     Args:
         model: A model that the converter refuses.
 
     Returns:
-        TensorFlow's names, sorted; empty when the converter refuses the model for another reason.
+        Layers by TensorFlow's name of an operator; empty when the converter refuses the model for another reason.
     """
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
         converter = _converter(model, Path(folder), "float32")
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
         converter.allow_custom_ops = True
         try:
-            graphs = read_graphs(_run(converter, "float32"))
+            tflite = _run(converter, "float32")
         except CompressionError:
-            return ()
-    custom = {operator.name for graph in graphs for operator in graph.operators if operator.custom}
-    return tuple(sorted(name.removeprefix("Flex") for name in custom))
+            return {}
+    custom = {operator.name for graph in read_graphs(tflite) for operator in graph.operators if operator.custom}
+    found: dict[str, set[str]] = {name: set() for name in sorted(custom)}
+    for operator in layer_operators(tflite, [layer.name for layer in model.layers]):
+        if operator.op in found:
+            found[operator.op] |= {*operator.layers}
+    return {name.removeprefix("Flex"): tuple(sorted(layers)) for name, layers in found.items()}
 
 
 class Int8Requantizer:

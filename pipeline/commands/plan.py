@@ -1,12 +1,17 @@
 """`plan CONFIG`: the tree of variants, for people, for mermaid, or as JSON."""
 
 import argparse
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import run_log
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
 from pipeline.console import Console
+from pipeline.errors import UserError
 from pipeline.plan import Plan, VariantPlan, describe, make_plan, root_id
+from pipeline.preflight import check_model_source
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -20,15 +25,45 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("text", "mermaid"), default="text", help="a tree (default) or a mermaid flowchart"
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="build or read the model and say what each step can take, which sizes come out, and what is in the way",
+    )
 
 
 def execute(args: argparse.Namespace, console: Console) -> int:
-    """Prints the tree."""
+    """Prints the tree, and with `--check` what each variant would become."""
     config = load_config(args)
     plan = make_plan(config)
+    if args.check:
+        check_model_source(config)
     console.show(mermaid(config, plan) if args.format == "mermaid" else _tree(config, plan))
+    return _check(config, plan, console) if args.check else _result(config, plan, console)
+
+
+def _result(config: Config, plan: Plan, console: Console) -> int:
     console.result(graph(config, plan))
     return 0
+
+
+def _check(config: Config, plan: Plan, console: Console) -> int:
+    """Looks at the untrained model; 2 when a variant cannot work."""
+    with tempfile.TemporaryDirectory() as folder, run_log.into(Path(folder) / "check.log"):
+        # TensorFlow and its converter print a lot while they are imported already.
+        from pipeline.forecast import make_forecast
+
+        forecast = make_forecast(config, plan)
+    if not console.json_mode:
+        from pipeline.forecast_display import show
+
+        console.show("")
+        console.show(show(forecast))
+    console.result({**graph(config, plan), "check": forecast.to_dict()})
+    if not forecast.faults:
+        return 0
+    console.error("\n".join(forecast.faults), UserError.exit_code)
+    return UserError.exit_code
 
 
 def graph(config: Config, plan: Plan) -> dict[str, Any]:

@@ -99,6 +99,15 @@ def test_layers_left_float_stay_float_in_the_file_and_the_rest_is_integer(data, 
     assert [name.split(":")[0] for name in found.float_operators] == ["ELU"]
 
 
+def test_a_float_layer_with_an_activation_of_its_own_gives_the_next_layer_a_range(data):
+    """tfmot knows convolutions, but not this activation inside of one."""
+    model = _images(layers.Conv2D(4, 3, activation="elu", name="bend"), layers.Conv2D(4, 3, name="after"))
+    aware = quantization_aware(model, data, FLOAT)
+    found = audit(convert(aware, QuantizeSettings(mode="int8"), data.train))
+    assert [name.split(":")[0] for name in found.float_operators] == ["CONV_2D", "ELU"]
+    assert [row.dtype for row in found.weights] == ["float32", "int8", "int8"]
+
+
 @pytest.mark.parametrize(("skip", "float_operator"), [("conv", "CONV_2D"), ("digit", "FULLY_CONNECTED")])
 def test_skipped_first_and_last_layers_keep_float_weights(data, build, skip, float_operator):
     settings = QatSettings(epochs=1, skip=(skip,))
