@@ -94,7 +94,7 @@ def starts(config: Config) -> list[Start]:
             module = None if named is None else model_module.load(named, needs=["preprocessing_fn"])
             key = ("model", "pretrained")
             model = load_pretrained(config.model.pretrained)
-            keras_models.check_model(model, task=config.model.task)
+            keras_models.check_model(model, task=config.tasks)
             return [Start(model, module)]
         module = model_module.load(str(config.model.module))
         points: list[Point] = [{}]
@@ -103,39 +103,16 @@ def starts(config: Config) -> list[Start]:
             points = module.space(fixed=config.model.hparams).extremes()
         found = []
         for point in points:
-<<<<<<< HEAD
-            with_point = f"with {describe_point(point)}: " if point else ""
-            model = module.build({**config.model.hparams, **point}, task=to_text(config.tasks))
-            faults += _step_faults(config, plan, module, model, point)
-=======
             words = f"with {describe_point(point)}: " if point else ""
-            model = module.build({**config.model.hparams, **point}, task=config.model.task)
+            model = module.build({**config.model.hparams, **point}, task=to_text(config.tasks))
             found.append(Start(model, module, point))
->>>>>>> pretrained
     except (InputError, CompressionError) as error:
         raise UserError(f"{config.where(*key)}: {words}{error}") from error
     return found
 
 
-<<<<<<< HEAD
-def _check_pretrained(config: Config, path: str, plan: Plan) -> PretrainedSpec:
-    key = "module"
-    try:
-        named = config.model.module
-        module = None if named is None else model_module.load(named, needs=["preprocessing_fn"])
-        key = "pretrained"
-        model = load_pretrained(path)
-        keras_models.check_model(model, task=config.tasks)
-    except (InputError, CompressionError) as error:
-        raise UserError(f"{config.where('model', key)}: {error}") from error
-    faults = _step_faults(config, plan, module, model, {})
-    if faults:
-        raise UserError("\n".join(faults))
-    return PretrainedSpec.of(path, model)
-=======
 def foresee(config: Config, plan: Plan, start: Start, *, weights: bool = False) -> dict[str, Foreseen]:
     """What every training step of the plan would do, by node id.
->>>>>>> pretrained
 
     Args:
         config: The configuration.
@@ -153,23 +130,8 @@ def foresee(config: Config, plan: Plan, start: Start, *, weights: bool = False) 
         if before is not None and before.preview is not None:
             model = before.after if weights else before.preview.network
         try:
-<<<<<<< HEAD
-            if isinstance(step.settings, DistillSettings) and step.settings.student == "build_student":
-                assert module is not None, "the configuration refuses a student without a module"
-                hparams = {**config.model.hparams, **point, **step.settings.hparams}
-                networks[step.id] = module.student(hparams, task=to_text(config.tasks), features=set(model.input_names))
-            elif isinstance(step.settings, PruneSettings):
-                plan_sparsity(networks[step.id], step.settings)
-            elif isinstance(step.settings, PruneChannelsSettings):
-                networks[step.id] = remove_channels(networks[step.id], step.settings)
-            elif isinstance(step.settings, ClusterSettings):
-                plan_clusters(networks[step.id], step.settings)
-            elif isinstance(step.settings, QatSettings):
-                plan_layers(networks[step.id], step.settings)
-=======
             preview = _preview(step)(model, step.settings, partial(_student, config, start))
             seen[step.id] = Foreseen(model, preview, after=preview.after() if weights else None)
->>>>>>> pretrained
         except (CompressionError, InputError) as error:
             seen[step.id] = Foreseen(model, fault=str(error))
     return seen
@@ -194,4 +156,4 @@ def _preview(step: StepNode) -> Callable[[keras.Model, Settings, BuildStudent], 
 def _student(config: Config, start: Start, settings: DistillSettings) -> keras.Model:
     assert start.module is not None, "the configuration refuses a student without a module"
     hparams = {**config.model.hparams, **start.point, **settings.hparams}
-    return start.module.student(hparams, task=config.model.task, features=set(start.model.input_names))
+    return start.module.student(hparams, task=to_text(config.tasks), features=set(start.model.input_names))
