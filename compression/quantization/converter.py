@@ -50,7 +50,7 @@ def convert_whole(
         CompressionError: The converter refuses an operator, or cannot quantize what is inside a loop.
     """
     if settings.mode in CALIBRATED_MODES:
-        model = _without_loops(model, settings.mode)
+        model = _without_loops(model, settings.mode, fuse=ranges)
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
         converter = _converter(model, Path(folder) / "model")
         _MODES[settings.mode](converter)
@@ -105,7 +105,7 @@ class Int8Requantizer:
     def __init__(
         self, model: keras.Model, settings: QuantizeSettings, calibration: Split, *, keep_sharing: bool = False
     ) -> None:
-        model = _without_loops(model, settings.mode)
+        model = _without_loops(model, settings.mode, fuse=True)
         self._io = tf.int8 if settings.mode == "int8_io" else tf.float32
         with _conversion_lock, tempfile.TemporaryDirectory() as folder:
             self._converter = _converter(model, Path(folder) / "model")
@@ -246,18 +246,14 @@ def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
         ) from error
 
 
-def _without_loops(model: keras.Model, mode: str) -> keras.Model:
+def _without_loops(model: keras.Model, mode: str, *, fuse: bool) -> keras.Model:
     """The model as it can be calibrated: quantizing activations inside a loop crashes the converter and its process.
 
-    An LSTM that TFLite fuses is no loop; where there is one, all recurrent layers are written out step by step.
+    An LSTM that TFLite fuses is no loop. Where there is one, all recurrent layers are written out step by step, and
+    also in quantization-aware models, whose ranges a fused LSTM cannot take.
     """
     layers = keras_models.looping_layers(model)
-    if not layers:
-        return model
-    with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
-        graphs = read_graphs(_run(converter, "float32"))
-    if not any(operator.name == "WHILE" for graph in graphs for operator in graph.operators):
+    if not layers or (fuse and not _has_loop(model)):
         return model
     try:
         return unrolled(model)
@@ -267,3 +263,10 @@ def _without_loops(model: keras.Model, mode: str) -> keras.Model:
             f"out: {error}; or use an LSTM that TFLite can fuse (Keras's default activations, no mask), or choose mode "
             "dynamic or float16"
         ) from error
+
+
+def _has_loop(model: keras.Model) -> bool:
+    with _conversion_lock, tempfile.TemporaryDirectory() as folder:
+        converter = _converter(model, Path(folder) / "model")
+        graphs = read_graphs(_run(converter, "float32"))
+    return any(operator.name == "WHILE" for graph in graphs for operator in graph.operators)
