@@ -1,7 +1,7 @@
 """Compression side by side: today's recipes and ours from the same float model, judged on the finished file.
 
 `make bench-compression` trains a float network on Fashion-MNIST for three seeds and compresses each by every recipe.
-What the goals look at is chosen by the accuracy on validation; the test images are for the table. `QUICK=1` takes one
+What the goals look at is chosen by the accuracy on validation; test images are for the table alone. `QUICK=1` takes one
 seed, a quarter of the images and few epochs: it shows that everything runs, not how good it is.
 """
 
@@ -32,8 +32,9 @@ from compression.training import train
 from models.fashion_mnist import build_model
 
 FLOAT = "float32"
-SMALL_DROP, FAST_DROP = 0.5, 1.0
-"""Points of accuracy that the smallest and the fastest variant may lose."""
+TIMES_SMALLER, SMALL_DROP = 20, 0.5
+TIMES_FASTER, FAST_DROP = 3, 1.0
+"""How much smaller and faster than the float file, and the points of accuracy that this may cost."""
 
 
 class Bench:
@@ -110,18 +111,23 @@ class Bench:
 
 
 def goals(table: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Both goals, each for the recipe that validation chooses, and the ratios that belong beside the second."""
+    """Both goals, each for the recipe that validation prefers among those that are small or fast enough.
+
+    Recipes are compared with each other, not with the float model: its best epoch was chosen by validation, which
+    flatters it there.
+    """
     ours = [row for row in table if row["kind"] == "ours" and row["audit"] == "kept"]
     by_name = {row["recipe"]: row for row in ours}
-    small = [row for row in ours if row["drop val"] <= SMALL_DROP] or ours
-    smallest = min(small, key=lambda row: row["gzip"])
-    fast = [row for row in ours if row["recipe"].startswith("half") and row["recipe"].endswith("int8")]
-    fastest = max([row for row in fast if row["drop val"] <= FAST_DROP] or fast, key=lambda row: row["faster"])
+    small = [row for row in ours if row["smaller"] >= TIMES_SMALLER] or [max(ours, key=lambda row: row["smaller"])]
+    smallest = max(small, key=lambda row: row["val %"])
+    structured = [row for row in ours if row["recipe"].startswith("half") and row["recipe"].endswith("int8")]
+    fast = [row for row in structured if row["faster"] >= TIMES_FASTER] or structured
+    fastest = max(fast, key=lambda row: row["val %"])
     slim, plain = by_name[our_recipes.SLIM_FLOAT], by_name[our_recipes.PLAIN]
     return [
-        goal(f"times smaller after gzip: {smallest['recipe']}", smallest["smaller"], 20, at_least=True),
+        goal(f"times smaller after gzip: {smallest['recipe']}", smallest["smaller"], TIMES_SMALLER, at_least=True),
         goal(f"its drop in points: {smallest['recipe']}", smallest["drop"], SMALL_DROP, at_least=False),
-        goal(f"times faster: {fastest['recipe']}", fastest["faster"], 3, at_least=True),
+        goal(f"times faster: {fastest['recipe']}", fastest["faster"], TIMES_FASTER, at_least=True),
         goal(f"its drop in points: {fastest['recipe']}", fastest["drop"], FAST_DROP, at_least=False),
         goal("beside it, times faster: structured float against float", slim["faster"], 1, at_least=True),
         goal("beside it, times faster: structured int8 against int8", plain["us"] / fastest["us"], 1, at_least=True),

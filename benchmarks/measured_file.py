@@ -110,16 +110,15 @@ def summarized(rows: Sequence[Measured], baselines: Sequence[Measured]) -> dict[
     drops = [100 * (base.test - row.test) for row, base in zip(rows, baselines, strict=True)]
     smaller = [base.gzip_bytes / row.gzip_bytes for row, base in zip(rows, baselines, strict=True)]
     faster = [base.latency_ms / row.latency_ms for row, base in zip(rows, baselines, strict=True)]
-    chosen_by = [100 * (base.validation - row.validation) for row, base in zip(rows, baselines, strict=True)]
     broken = sorted({text for row in rows for text in row.broken})
     return {
         "kind": rows[0].kind,
         "recipe": rows[0].recipe,
+        "val %": 100 * mean("validation"),
         "test %": 100 * mean("test"),
         "drop": sum(drops) / count,
         "drop from": min(drops),
         "drop to": max(drops),
-        "drop val": sum(chosen_by) / count,
         "raw": round(mean("size_bytes")),
         "gzip": round(mean("gzip_bytes")),
         "smaller": sum(smaller) / count,

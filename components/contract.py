@@ -4,7 +4,7 @@ Ingest counts facts while it reads; `faults` judges the counts and puts what is 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -29,14 +29,14 @@ class Facts:
 
     Attributes:
         examples: Split to number of records.
-        classes: Split to label value to number of records (classification only).
+        classes: Label feature to split to label value to number of records (classification only).
         record_faults: (kind, feature, path) to number of records.
         unreadable: Path to the reason why it could not be read.
         records: Number of records read, faulty ones included.
     """
 
     examples: dict[str, int] = field(default_factory=dict)
-    classes: dict[str, dict[int, int]] = field(default_factory=dict)
+    classes: dict[str, dict[str, dict[int, int]]] = field(default_factory=dict)
     record_faults: dict[tuple[str, str, str], int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     records: int = 0
@@ -51,7 +51,8 @@ class Facts:
                 facts.examples[rest[0]] = count
                 records += count
             elif kind == "class":
-                facts.classes.setdefault(rest[0], {})[int(rest[1])] = count
+                feature, split, label = rest
+                facts.classes.setdefault(feature, {}).setdefault(split, {})[int(label)] = count
             elif kind == "unreadable":
                 facts.unreadable[rest[0]] = rest[1]
             else:
@@ -65,21 +66,23 @@ def record_fault(example: tf.train.Example, spec: IngestSpec) -> tuple[str, str]
     for name in sorted(features):
         if not all(map(math.isfinite, features[name].float_list.value)):
             return "not_finite", name
-    fault = _label_fault(features, spec) if spec.label in features else "label_missing"
-    return (fault, spec.label) if fault else None
+    for name, task in spec.targets.items():
+        fault = _label_fault(features[name], task) if name in features else "label_missing"
+        if fault:
+            return fault, name
+    return None
 
 
-def _label_fault(features: dict[str, tf.train.Feature], spec: IngestSpec) -> str | None:
-    label = features[spec.label]
+def _label_fault(label: tf.train.Feature, task: str) -> str | None:
     kind = label.WhichOneof("kind")
     values = getattr(label, kind).value if kind else ()
     if len(values) != 1:
         return "label_missing"
-    if kind not in (("int64_list",) if spec.task in CLASSIFICATION else ("int64_list", "float_list")):
+    if kind not in (("int64_list",) if task in CLASSIFICATION else ("int64_list", "float_list")):
         return "label_type"
-    if spec.task == "binary" and values[0] not in (0, 1):
+    if task == "binary" and values[0] not in (0, 1):
         return "label_not_binary"
-    if spec.task == "multiclass" and values[0] < 0:
+    if task == "multiclass" and values[0] < 0:
         return "label_negative"
     return None
 
@@ -87,8 +90,8 @@ def _label_fault(features: dict[str, tf.train.Feature], spec: IngestSpec) -> str
 def faults(facts: Facts, spec: IngestSpec) -> list[str]:
     """Everything that breaks the contract, one sentence each; empty when the data may be trained on."""
     said = [f"{path}: {reason}" for path, reason in facts.unreadable.items()]
-    label_type = "one integer" if spec.task in CLASSIFICATION else "one number"
     for (kind, feature, path), count in facts.record_faults.items():
+        label_type = "one integer" if spec.targets.get(feature) in CLASSIFICATION else "one number"
         rule = _RECORD_FAULTS[kind].format(feature=feature, label_type=label_type)
         said.append(f"{path}: {rule}; {count} record(s) break this")
     if said:
@@ -99,16 +102,17 @@ def faults(facts: Facts, spec: IngestSpec) -> list[str]:
             f"every split must hold examples; {', '.join(empty)} got none of {facts.records} records; "
             "give it a larger share in data.splits, or more data"
         ]
-    return _class_faults(facts, spec) if spec.task in CLASSIFICATION else []
+    classified = [feature for feature, task in spec.targets.items() if task in CLASSIFICATION]
+    return [fault for feature in classified for fault in _class_faults(feature, facts.classes.get(feature, {}), spec)]
 
 
-def _class_faults(facts: Facts, spec: IngestSpec) -> list[str]:
-    train = facts.classes.get("train", {})
+def _class_faults(feature: str, classes: Mapping[str, dict[int, int]], spec: IngestSpec) -> list[str]:
+    train = classes.get("train", {})
     if len(train) < 2:
-        return [f"train must hold at least two classes of {spec.label!r}, got {sorted(train)}"]
+        return [f"train must hold at least two classes of {feature!r}, got {sorted(train)}"]
     return [
-        f"every class of {split} must occur in train; class(es) {absent} of {spec.label!r} "
-        f"({sum(facts.classes[split][label] for label in absent)} {split} example(s)) do not"
+        f"every class of {split} must occur in train; class(es) {absent} of {feature!r} "
+        f"({sum(classes[split][label] for label in absent)} {split} example(s)) do not"
         for split in spec.splits
-        if (absent := sorted(facts.classes.get(split, {}).keys() - train.keys()))
+        if (absent := sorted(classes.get(split, {}).keys() - train.keys()))
     ]

@@ -109,9 +109,10 @@ class _ReadRecords(beam.DoFn):
         digest = hashlib.sha256(canonical).digest()
         split = self._spec.split_of(file.source, digest)
         yield beam.pvalue.TaggedOutput("facts", ("example", split))
-        if self._spec.task in contract.CLASSIFICATION:
-            label = example.features.feature[self._spec.label].int64_list.value[0]
-            yield beam.pvalue.TaggedOutput("facts", ("class", split, str(label)))
+        for name, task in self._spec.targets.items():
+            if task in contract.CLASSIFICATION:
+                label = example.features.feature[name].int64_list.value[0]
+                yield beam.pvalue.TaggedOutput("facts", ("class", name, split, str(label)))
         # The shard comes from other bytes of the digest than the bucket, so that every shard of a split fills.
         yield (split, int.from_bytes(digest[8:16], "big") % self._shards), (digest, canonical)
 

@@ -2,6 +2,9 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from components.targets import from_text
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class IngestSpec:
 
     Attributes:
         format: A key of `components.readers.READERS`.
-        label: Name of the label feature.
-        task: `multiclass`, `binary` or `regression`; fixes the label's type.
+        label: Name of the label feature; of several outputs as `components.targets` writes it.
+        task: `multiclass`, `binary` or `regression`, which fixes the label's type; of several outputs likewise.
         arrays: Feature name to array name, `{split}` standing for the source (NPZ only).
         shares: How sources fall into splits.
         files: Input files, sorted by path.
@@ -64,6 +67,12 @@ class IngestSpec:
         fields["shares"] = tuple(SplitShare(**share) for share in fields["shares"])
         fields["files"] = tuple(SourceFile(**file) for file in fields["files"])
         return cls(**fields)
+
+    @cached_property
+    def targets(self) -> dict[str, str]:
+        """The label features and their tasks; a feature of several outputs has the task of the last."""
+        tasks = from_text(self.task)
+        return {feature: tasks[output] for output, feature in from_text(self.label).items()}
 
     @property
     def splits(self) -> tuple[str, ...]:

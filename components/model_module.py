@@ -10,7 +10,7 @@ from typing import Any
 from tensorflow import keras
 
 from components.errors import InputError
-from compression.data import Task
+from components.targets import from_text
 from compression.keras_models import check_model
 from compression.search.space import Space, make_space
 
@@ -39,12 +39,12 @@ class ModelModule:
     build_student: Callable[[Mapping[str, Any]], keras.Model] | None = None
     search_space: Callable[[], dict[str, list]] | None = None
 
-    def build(self, hparams: Mapping[str, Any], *, task: Task, features: Collection[str] | None = None) -> keras.Model:
+    def build(self, hparams: Mapping[str, Any], *, task: str, features: Collection[str] | None = None) -> keras.Model:
         """Builds the model and checks that the pipeline can take it.
 
         Args:
             hparams: Handed to `build_model`.
-            task: Fixes the output's shape.
+            task: Fixes the output's shape; of several outputs as `components.targets` writes it.
             features: Names of the transformed features; `None` when they are not known yet.
 
         Raises:
@@ -53,9 +53,7 @@ class ModelModule:
         """
         return self._built("build_model", hparams, task, features)
 
-    def student(
-        self, hparams: Mapping[str, Any], *, task: Task, features: Collection[str] | None = None
-    ) -> keras.Model:
+    def student(self, hparams: Mapping[str, Any], *, task: str, features: Collection[str] | None = None) -> keras.Model:
         """Builds the student as `build` builds the model.
 
         Raises:
@@ -70,13 +68,13 @@ class ModelModule:
         return self._built("build_student", hparams, task, features)
 
     def _built(
-        self, function: str, hparams: Mapping[str, Any], task: Task, features: Collection[str] | None
+        self, function: str, hparams: Mapping[str, Any], task: str, features: Collection[str] | None
     ) -> keras.Model:
         try:
             model = getattr(self, function)(dict(hparams))
         except Exception as error:  # whatever the user's code raises
             raise InputError(f"{self.name}.{function} must build a model, but raised {_cause(error)}") from error
-        check_model(model, task=task, feature_names=None if features is None else set(features))
+        check_model(model, task=from_text(task), feature_names=None if features is None else set(features))
         return model
 
     def space(self, fixed: Collection[str]) -> Space:

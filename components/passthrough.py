@@ -7,24 +7,26 @@ from typing import Any
 import tensorflow as tf
 
 from components.errors import InputError
+from components.targets import from_text
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     """Hands features on, in the type and shape that the model reads.
 
-    A model with one input reads the only feature beside the label, whatever either is called. Features that the model
+    A model with one input reads the only feature beside the labels, whatever either is called. Features that the model
     does not read stay as they are, for slices; those of varying length are left out.
 
     Args:
         inputs: Raw features by name, `[batch, ...]`.
-        custom_config: `label`, the label's name, and `inputs`, `{name: {dtype, shape}}` of what the model reads.
+        custom_config: `label`, the label's name (of several outputs as `components.targets` writes it), and `inputs`,
+            `{name: {dtype, shape}}` of what the model reads.
 
     Raises:
         InputError: The model reads a feature that is not there, varies in length, or has another size or type.
     """
-    label, wanted = custom_config["label"], custom_config["inputs"]
+    labels, wanted = from_text(custom_config["label"]).values(), custom_config["inputs"]
     dense = {name: tensor for name, tensor in inputs.items() if isinstance(tensor, tf.Tensor)}
-    features = [name for name in inputs if name != label]
+    features = [name for name in inputs if name not in labels]
     outputs = dict(dense)
     for name, spec in wanted.items():
         source = features[0] if len(wanted) == len(features) == 1 else name

@@ -14,6 +14,7 @@ from tfx.types.standard_artifacts import Model, TransformGraph
 from components import model_artifact
 from components.errors import InputError
 from components.pretrained_spec import PretrainedSpec, content_sha256
+from components.targets import from_text
 from compression.keras_models import check_model
 from compression.pretrained import load_pretrained
 
@@ -33,8 +34,8 @@ def Pretrained(  # noqa: N802 - a component is named like a class
         transform_graph: Gives the features that the model may read.
         model: The model as a tf_keras SavedModel.
         spec: A `PretrainedSpec` as JSON.
-        label: Name of the label, which no model may read.
-        task: Fixes the output's shape.
+        label: Name of the label, which no model may read; of several outputs as `components.targets` writes it.
+        task: Fixes the output's shape; of several outputs likewise.
         code_sha256: Makes a change of code known to the cache.
 
     Raises:
@@ -46,9 +47,10 @@ def Pretrained(  # noqa: N802 - a component is named like a class
     if content_sha256(Path(wanted.path)) != wanted.sha256:
         raise InputError(f"a pretrained model must stay as it is during a run, but {wanted.path} changed; run again")
     features = tft.TFTransformOutput(transform_graph.uri).transformed_feature_spec()
-    features.pop(label, None)
+    for name in from_text(label).values():
+        features.pop(name, None)
     loaded = load_pretrained(wanted.path)
-    check_model(loaded, task=task, feature_names=set(features))
+    check_model(loaded, task=from_text(task), feature_names=set(features))
     check_features(loaded, features)
     model_artifact.save_keras(loaded, model, [])
 

@@ -7,7 +7,7 @@ the same points again and finds them there.
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -20,17 +20,17 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components import model_module
-from components.errors import InputError
-from components.transformed_data import transformed_split
-from components.trial_store import TrialStore
-from compression.data import TrainingData
-from compression.errors import CompressionError
+from components.targets import from_text
+from components.transformed_data import transformed_records
+from components.trials import Trials, TrialStore
+from compression.outputs import packed
+from compression.records import TrainingRecords
 from compression.search.best import best
 from compression.search.proposal import POINTS_PER_TRIAL, candidates, propose
 from compression.search.space import Point, Space, describe
-from compression.search.trial import Experiment, Status, Trial, run_trial
+from compression.search.trial import Experiment, Status, Trial
 from compression.settings import SearchSettings, TrainSettings
-from compression.settings.metrics import METRICS
+from compression.settings.metrics import metric_row
 
 _log = logging.getLogger(__name__)
 
@@ -41,54 +41,30 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     module = model_module.load(config["module"])
     settings = SearchSettings.model_validate(config["search"])
     train = TrainSettings.model_validate(config["train"])
-    data, features = _data(fn_args)
-    space = module.space(fixed=config["hparams"])
+    records, features = _records(fn_args)
+    experiment = Experiment(records.for_features, settings, train, config["metric"], config["seed"])
 
     def build(point: Point) -> keras.Model:
-        try:
-            return module.build({**config["hparams"], **point}, task=config["task"], features=features)
-        except InputError as error:
-            raise CompressionError(str(error)) from error
+        return module.build({**config["hparams"], **point}, task=config["task"], features=features)
 
-    experiment = Experiment(build, data, settings, train, config["metric"], config["seed"])
     key = {name: config[name] for name in ("module", "hparams", "task", "label", "metric", "seed", "code_sha256")}
     key |= {"train": settings.training(train).model_dump(mode="json"), "mode": settings.mode}
-    store = TrialStore(config["trials_uri"], key | {"data": data(sorted(features)).content_sha256()})
-    oracle = Oracle(space, settings, metric=config["metric"], seed=config["seed"])
-    return TunerFnResult(Searcher(oracle, functools.partial(run_or_recall, experiment, store), fn_args.working_dir), {})
+    key |= {"data": records.for_features(sorted(features)).content_sha256()}
+    oracle = Oracle(module.space(fixed=config["hparams"]), settings, metric=config["metric"], seed=config["seed"])
+    trials = Trials(build, experiment, TrialStore(config["trials_uri"], key))
+    return TunerFnResult(Searcher(oracle, trials.run, fn_args.working_dir), {})
 
 
-def _data(fn_args: FnArgs) -> tuple[Callable[[Sequence[str]], TrainingData], set[str]]:
-    """Names of inputs to examples, and the names of all transformed features."""
+def _records(fn_args: FnArgs) -> tuple[TrainingRecords, set[str]]:
+    """The data, and the names of all transformed features."""
     config = fn_args.custom_config
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    features = set(transform.transformed_feature_spec()) - {config["label"]}
-
-    @functools.cache
-    def read(names: tuple[str, ...]) -> TrainingData:
-        splits = [
-            transformed_split(patterns, transform, label=config["label"], features=names, task=config["task"])
-            for patterns in (fn_args.train_files, fn_args.eval_files)
-        ]
-        return TrainingData(*splits, task=config["task"], seed=config["seed"])
-
-    return lambda names: read(tuple(names)), features
-
-
-def run_or_recall(experiment: Experiment, store: TrialStore, point: Point) -> Trial:
-    """A trial, from the store as far as that answers. Never raises: a failure is a trial that failed.
-
-    A failure that is not the point's own, such as too little memory, is not kept: a search that is resumed tries again.
-    """
-    known = store.get(point)
-    try:
-        trial = run_trial(experiment, point, known)
-    except Exception as error:  # no memory, or what the user's layers raise: the search goes on to other points
-        _log.exception("trial %s", describe(point))
-        return Trial(point, Status.FAILED, reason=f"{type(error).__name__}: {error}")
-    if trial != known:
-        store.put(trial)
-    return trial
+    train, validation = (
+        transformed_records(patterns, transform, config["label"], config["task"])
+        for patterns in (fn_args.train_files, fn_args.eval_files)
+    )
+    features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
+    return TrainingRecords(train, validation, packed(from_text(config["task"])), config["seed"]), features
 
 
 class Oracle(keras_tuner.Oracle):
@@ -99,7 +75,7 @@ class Oracle(keras_tuner.Oracle):
     """
 
     def __init__(self, space: Space, settings: SearchSettings, *, metric: str, seed: int) -> None:
-        direction = "max" if METRICS[metric].higher_is_better else "min"
+        direction = "max" if metric_row(metric).higher_is_better else "min"
         super().__init__(
             objective=keras_tuner.Objective(metric, direction),
             max_trials=POINTS_PER_TRIAL * settings.trials,

@@ -14,7 +14,7 @@ from tfx.types.artifact_utils import get_single_instance
 from tfx.types.standard_artifacts import Model
 
 from components import edge_check, fan_in, model_artifact, outcomes
-from compression.settings.metrics import METRICS
+from compression.settings.metrics import metric_row, title
 
 SELECTION_FILE = "selection.json"
 
@@ -29,7 +29,7 @@ def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tupl
         passed: The variants that passed the gate.
         select: `smallest`, `fastest` (median latency of the edge check), or `most_accurate` on the validation split
             (the eval split belongs to the gate).
-        metric: The gate's metric.
+        metric: The metric of the gate's first rule.
 
     Returns:
         The name of the variant, or `None`, and the reason in words.
@@ -48,10 +48,10 @@ def choose(passed: Sequence[outcomes.Outcome], select: str, metric: str) -> tupl
         # A passing edge check has measured the latency.
         best = min(passed, key=lambda outcome: (outcome.edge.latency.p50_ms, sizes(outcome)))
         return best.name, f"fastest of {len(passed)} that passed: {best.edge.latency.p50_ms:.4g} ms (median)"
-    sign = -1 if METRICS[metric].higher_is_better else 1
+    sign = -1 if metric_row(metric).higher_is_better else 1
     best = min(passed, key=lambda outcome: (sign * outcome.conversion["validation"], sizes(outcome)))
     value = best.conversion["validation"]
-    return best.name, f"best validation {METRICS[metric].title} of {len(passed)} that passed: {value:.4g}"
+    return best.name, f"best validation {title(metric)} of {len(passed)} that passed: {value:.4g}"
 
 
 def _gate_numbers(outcome: outcomes.Outcome) -> dict[str, Any]:

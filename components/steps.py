@@ -8,13 +8,14 @@ from typing import Any
 from tensorflow import keras
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import Examples, Model, TransformGraph
+from tfx.types.standard_artifacts import Examples, HyperParameters, Model, TransformGraph
 
 from components import model_artifact, model_module
+from components.hyperparameters import read_hparams
 from components.transformed_data import training_data
 from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
-from compression.data import Task, TrainingData
+from compression.data import TrainingData
 from compression.determinism import seed_everything
 from compression.distill import distill
 from compression.kernels import kernels
@@ -49,15 +50,19 @@ def Distill(  # noqa: N802 - a component is named like a class
     seed: Parameter[int],
     module: Parameter[str],
     hparams: Parameter[str],
+    found: InputArtifact[HyperParameters] = None,
     code_sha256: Parameter[str] = "",
 ) -> None:
-    """Knowledge distillation; `settings` is a `DistillSettings`, `hparams` the model's hyper-parameters, as JSON."""
+    """Knowledge distillation; `settings` is a `DistillSettings`, `hparams` the model's hyper-parameters, as JSON.
+
+    What a search found, if there was one, is added to `hparams`.
+    """
     del code_sha256
     chosen = DistillSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     student = step.model
     if chosen.student == "build_student":
-        given = {**json.loads(hparams), **chosen.hparams}
+        given = {**json.loads(hparams), **read_hparams(found), **chosen.hparams}
         student = model_module.load(module, needs=["build_student"]).student(
             given, task=task, features=set(step.model.input_names)
         )
@@ -185,7 +190,7 @@ class _TrainingStep:
         transform_graph: TransformGraph,
         *,
         label: str,
-        task: Task,
+        task: str,
         seed: int,
     ) -> "_TrainingStep":
         seed_everything(seed)

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.outcomes import Outcome
 from compression.edge.report import EdgeReport
+from compression.outputs import parted
 
 
 def describe(
@@ -18,7 +19,7 @@ def describe(
         outcome: The variant.
         steps: Its steps in words.
         nodes: Ids of its nodes `quantize`, `gate` and `edge`.
-        metric: The gate's metric.
+        metric: The metric of the gate's first rule, of one of several outputs `output/metric`.
         on_front: Whether no other variant is better or equal in metric, size and latency.
     """
     overall, audit, edge = outcome.overall, outcome.conversion.get("audit", {}), outcome.edge
@@ -91,6 +92,8 @@ def _bounded(numbers: Mapping[str, Any]) -> list[float] | None:
 
 def _gate(check: Any) -> dict[str, Any]:  # noqa: ANN401 - the gate's `Check`
     return {
+        "output": parted(check.metric)[0],
+        "metric": check.metric,
         "rule": check.rule,
         "slice": check.slice,
         "state": check.state,

@@ -2,26 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
 from components import model_module
+from components.hyperparameters import found_hparams
+from components.targets import from_text
 from components.transformed_data import transformed_split
 from compression import keras_models
 from compression.data import TrainingData
 from compression.determinism import seed_everything
+from compression.outputs import packed
 from compression.settings import TrainSettings
 from compression.training import train
 
 HISTORY_FILE = "history.json"
-
-
-def found_hparams(hyperparameters: dict[str, Any] | None) -> dict[str, Any]:
-    """The values in a Tuner's `best_hyperparameters`, which holds a KerasTuner configuration; empty without a Tuner."""
-    return hyperparameters["values"] if hyperparameters else {}
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -33,13 +30,13 @@ def run_fn(fn_args: FnArgs) -> None:
     hparams = {**config["hparams"], **found_hparams(fn_args.hyperparameters)}
     seed_everything(config["seed"])
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    features = set(transform.transformed_feature_spec()) - {config["label"]}
+    features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
     model = model_module.load(config["module"]).build(hparams, task=config["task"], features=features)
     splits = [
         transformed_split(patterns, transform, label=config["label"], features=model.input_names, task=config["task"])
         for patterns in (fn_args.train_files, fn_args.eval_files)
     ]
-    data = TrainingData(*splits, task=config["task"], seed=config["seed"])
+    data = TrainingData(*splits, task=packed(from_text(config["task"])), seed=config["seed"])
     history = train(model, data, TrainSettings.model_validate(config["train"]))
     keras_models.save(model, fn_args.serving_model_dir)
     fileio.makedirs(fn_args.model_run_dir)

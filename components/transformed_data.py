@@ -9,39 +9,42 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from components.errors import InputError
-from compression.data import Split, Task, TrainingData
+from components.targets import from_text
+from compression.data import Split, TrainingData
+from compression.outputs import packed
 from compression.records import Records, TrainingRecords
 
 
 def transformed_split(
-    patterns: Sequence[str], transform: tft.TFTransformOutput, *, label: str, features: Sequence[str], task: Task
+    patterns: Sequence[str], transform: tft.TFTransformOutput, *, label: str, features: Sequence[str], task: str
 ) -> Split:
     """A split in gzipped TFRecord files of transformed examples.
 
     Args:
         patterns: File patterns; matches are read in sorted order.
         transform: Gives the types and shapes of the transformed features.
-        label: Name of the label; shaped `[batch]` for multiclass tasks and `[batch, 1]` for the others.
+        label: Name of the label, of several outputs as `components.targets` writes it; shaped `[batch]` for multiclass
+            tasks and `[batch, 1]` for the others.
         features: Names of the features that the model reads; the others are left out.
-        task: The model's task.
+        task: The model's task, or likewise those of several outputs.
     """
-    return _records(patterns, transform, label, task).split(features)
+    return transformed_records(patterns, transform, label, task).split(features)
 
 
 def training_records(
-    examples: Examples, transform_graph: TransformGraph, *, label: str, task: Task, seed: int
+    examples: Examples, transform_graph: TransformGraph, *, label: str, task: str, seed: int
 ) -> TrainingRecords:
     """The train and validation splits that a step may see; reads no examples."""
     transform = tft.TFTransformOutput(transform_graph.uri)
     train, validation = (
-        _records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
+        transformed_records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
         for name in ("train", "validation")
     )
-    return TrainingRecords(train, validation, task, seed)
+    return TrainingRecords(train, validation, packed(from_text(task)), seed)
 
 
 def training_data(
-    examples: Examples, transform_graph: TransformGraph, model: keras.Model, *, label: str, task: Task, seed: int
+    examples: Examples, transform_graph: TransformGraph, model: keras.Model, *, label: str, task: str, seed: int
 ) -> TrainingData:
     """The train and validation splits that a step may see, with the features that `model` reads."""
     return training_records(examples, transform_graph, label=label, task=task, seed=seed).for_features(
@@ -49,12 +52,15 @@ def training_data(
     )
 
 
-def _records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: Task) -> Records:
+def transformed_records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: str) -> Records:
+    """The same, described and not read; can be sent to another process."""
     features = transform.transformed_feature_spec()
-    if label not in features:
-        raise InputError(
-            f"preprocessing_fn must return the label {label!r} as one of its outputs, got {sorted(features)}; "
-            "pass it through unchanged"
-        )
+    labels = from_text(label)
+    for name in labels.values():
+        if name not in features:
+            raise InputError(
+                f"preprocessing_fn must return the label {name!r} as one of its outputs, got {sorted(features)}; "
+                "pass it through unchanged"
+            )
     files = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-    return Records(tuple(files), features, label, task)
+    return Records(tuple(files), features, packed(labels), packed(from_text(task)))

@@ -83,32 +83,36 @@ def finish(request: Request) -> Finished:
     report = {
         **made,
         "audit": audited.to_dict(),
-        "promises": _promises(audited, weights, request, _relieved(request.settings, made)),
+        "promises": _promises(audited, weights, request, _own_precisions(request.settings, made)),
         "mismatch": mismatch,
         "sizes": _sizes(content, audited),
         "inputs": [asdict(tensor) for tensor in predictor.inputs],
         "outputs": [asdict(tensor) for tensor in predictor.outputs],
         "max_abs_error": quantize.max_abs_error(model, content, data.validation, _EQUIVALENCE_EXAMPLES),
-        "validation": evaluate(predictor.predict, data.validation, request.metric, data.task),
+        "validation": evaluate(predictor.answers, data.validation, request.metric, data.task),
     }
     return Finished(content, report)
 
 
-def _relieved(settings: QuantizeSettings, made: Report) -> set[str]:
-    """Layers that were to have another precision than the mode's: by name, or to keep the budget."""
+def _own_precisions(settings: QuantizeSettings, made: Report) -> dict[str, str]:
+    """Layers that have another precision than the mode's on purpose: by name, or to keep within the budget."""
     if not settings.layers and settings.max_validation_drop is None:
-        return set()
+        return {}
     usual = {"int8_io": "int8"}.get(settings.mode, settings.mode)
-    return {row["layer"] for row in made.get("layers", ()) if row["precision"] != usual}
+    found: dict[str, set[str]] = {}
+    for row in made.get("layers", ()):
+        found.setdefault(row["layer"], set()).add(row["precision"])
+    # A layer's activation may compute in float beside weights in the mode's own type.
+    return {layer: min(precisions) for layer, precisions in found.items() if usual not in precisions}
 
 
-def _promises(audited: Audit, weights: Iterable[Kernel], request: Request, relieved: set[str]) -> Report:
+def _promises(audited: Audit, weights: Iterable[Kernel], request: Request, precisions: Mapping[str, str]) -> Report:
     reports = request.reports
-    left_float = relieved | {layer for report in reports for layer in report.get("left_float", ())}
+    left_float = {layer for report in reports for layer in report.get("left_float", ())}
     # Every step says what holds after it: removing channels, for one, makes some promises anew.
     made = [
         *promises.from_plain(reports[-1]["promises"] if reports else ()),
-        *promise_mode(weights, request.settings.mode, left_float),
+        *promise_mode(weights, request.settings.mode, left_float, precisions),
     ]
     return {"made": promises.to_plain(made), "broken": promises.check(made, audited)}
 

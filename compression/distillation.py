@@ -1,16 +1,22 @@
 """Learning from a teacher's answers beside the labels (Hinton et al. 2015, arXiv:1503.02531).
 
-The teacher's answers ride along with the label, `[batch, 1 + outputs]` in all, so that every training loop takes them:
-the first column is the label.
+The teacher's answers ride along with the label of the same output, `[batch, 1 + C]` in all, so that every training loop
+takes them: the first column is the label.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from compression.data import Split, Task
+from compression.data import LabelTensor, Split, Task
+from compression.model_outputs import ask, output_shapes
+from compression.outputs import by_output
+
+Answers = Mapping[str, tf.Tensor]
+"""By output; see `compression.outputs`."""
 
 _MOST_KEPT_BYTES = 256 * 2**20
 """Answers up to this size are asked for once and kept in memory; larger ones are asked for anew in every epoch."""
@@ -40,7 +46,7 @@ class DistillationLoss(keras.losses.Loss):  # type: ignore[misc]
         self._alpha = alpha
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """One loss per example; `y_true` is `[batch, 1 + outputs]`."""
+        """One loss per example; `y_true` is `[batch, 1 + C]`."""
         label, answer = y_true[:, :1], y_true[:, 1:]
         own = self._label_loss.call(label, y_pred)
         return self._alpha * self._divergence(answer, y_pred, self._temperature) + (1.0 - self._alpha) * own
@@ -60,13 +66,13 @@ def soften(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
 
 
 def taught(split: Split, teacher: keras.Model) -> Split:
-    """The split whose label is `[label, teacher's answer...]`, float32 `[batch, 1 + outputs]`.
+    """The split whose labels, by output, are `[label, teacher's answer...]`, float32 `[batch, 1 + C]`.
 
     Args:
         split: Examples with the features that the teacher reads.
         teacher: Answers in inference mode.
     """
-    bytes_needed = 4 * split.size * int(np.prod(teacher.outputs[0].shape[1:]))
+    bytes_needed = 4 * split.size * sum(int(np.prod(shape)) for shape in output_shapes(teacher).values())
     return _kept(split, teacher) if bytes_needed <= _MOST_KEPT_BYTES else _asked_anew(split, teacher)
 
 
@@ -80,13 +86,14 @@ def on_label(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[
 
 
 def _kept(split: Split, teacher: keras.Model) -> Split:
-    ask = _asking(teacher)
-    answers = np.concatenate([ask(features).numpy() for features, _ in split.batches(_BATCH)])
+    answering = _asking(teacher)
+    batches = [answering(features) for features, _ in split.batches(_BATCH)]
+    answers = {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
     def elements() -> tf.data.Dataset:
         return tf.data.Dataset.zip((split.elements(), tf.data.Dataset.from_tensor_slices(answers)))
 
-    def decode(element: object, answer: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def decode(element: object, answer: Answers) -> tuple[dict[str, tf.Tensor], LabelTensor]:
         features, label = split.decode(*element) if isinstance(element, tuple) else split.decode(element)
         return features, _joined(label, answer)
 
@@ -94,26 +101,25 @@ def _kept(split: Split, teacher: keras.Model) -> Split:
 
 
 def _asked_anew(split: Split, teacher: keras.Model) -> Split:
-    ask = _asking(teacher)
+    answering = _asking(teacher)
 
-    def decode(*elements: object) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def decode(*elements: object) -> tuple[dict[str, tf.Tensor], LabelTensor]:
         features, label = split.decode(*elements)
-        return features, _joined(label, ask(features))
+        return features, _joined(label, answering(features))
 
     return Split(split.size, split.elements, decode)
 
 
-def _asking(teacher: keras.Model) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
-    def ask(features: dict[str, tf.Tensor]) -> tf.Tensor:
-        inputs = [features[name] for name in teacher.input_names]
-        return teacher(inputs[0] if len(inputs) == 1 else inputs, training=False)
-
-    compiled: Callable[[dict[str, tf.Tensor]], tf.Tensor] = tf.function(ask, reduce_retracing=True)
+def _asking(teacher: keras.Model) -> Callable[[dict[str, tf.Tensor]], Answers]:
+    compiled: Callable[[dict[str, tf.Tensor]], Answers] = tf.function(partial(ask, teacher), reduce_retracing=True)
     return compiled
 
 
-def _joined(label: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
-    return tf.concat([tf.reshape(tf.cast(label, tf.float32), [-1, 1]), answer], axis=1)
+def _joined(label: LabelTensor, answer: Answers) -> dict[str, tf.Tensor]:
+    return {
+        output: tf.concat([tf.reshape(tf.cast(values, tf.float32), [-1, 1]), answer[output]], axis=1)
+        for output, values in by_output(label).items()
+    }
 
 
 def _between_classes(answer: tf.Tensor, predicted: tf.Tensor, temperature: float) -> tf.Tensor:

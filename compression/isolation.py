@@ -32,7 +32,13 @@ _LONGEST = 500
 Returned = TypeVar("Returned")
 
 
-def run(function: Callable[..., Returned], *args: Any, time_limit_s: float) -> Returned:
+def run(
+    function: Callable[..., Returned],
+    *args: Any,
+    time_limit_s: float,
+    what: str = "a conversion",
+    section: str = "quantize",
+) -> Returned:
     """Calls `function(*args)` in a process of its own and returns what it returns.
 
     The child has this process's environment, working directory and import path. What it prints goes to this process's
@@ -42,6 +48,8 @@ def run(function: Callable[..., Returned], *args: Any, time_limit_s: float) -> R
         function: A function of a module; not of the script that runs, which the child does not know.
         *args: Values that can be pickled.
         time_limit_s: Seconds that the child may take.
+        what: The call in words, for messages.
+        section: Whose `time_limit_s` it is.
 
     Raises:
         CompressionError: The function raised it; or the child crashed, ran out of memory, or was killed because its
@@ -64,11 +72,11 @@ def run(function: Callable[..., Returned], *args: Any, time_limit_s: float) -> R
         child.close()
     if status is None:
         raise CompressionError(
-            f"a conversion must be done in {time_limit_s:g} s, but was not and was ended{child.said}; raise "
-            "`time_limit_s` of `quantize`, or make the model smaller"
+            f"{what} must be done in {time_limit_s:g} s, but was not and was ended{child.said}; raise "
+            f"`time_limit_s` of `{section}`, or make the model smaller"
         )
     if status != 0:
-        raise CompressionError(f"a conversion must come to its end, but {_how(status)}{child.said}")
+        raise CompressionError(f"{what} must come to its end, but {_how(status)}{child.said}")
     returned, raised = pickle.loads(child.result)
     if raised is not None:
         raise raised

@@ -188,7 +188,7 @@ def _answer(request: dict[str, Any]) -> bytes:
         return pickle.dumps((None, _portable(error)))
     except MemoryError:
         traceback.print_exc()
-        return pickle.dumps((None, CompressionError("a conversion must fit into memory, but ran out of it; free some")))
+        return pickle.dumps((None, CompressionError("a model must fit into memory, but ran out of it; free some")))
     except Exception as error:
         traceback.print_exc()
         return pickle.dumps((None, _portable(error)))

@@ -1,16 +1,17 @@
 """Keras models as artifacts: saving, loading, and finding out whether a model can be compressed at all."""
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
-from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper import QuantizeWrapper
 
 from compression.data import Task
 from compression.errors import CompressionError
+from compression.model_outputs import ask, output_layers, output_names
+from compression.outputs import SOLE, by_output, keys
 from compression.qat_scheme import CUSTOM_OBJECTS
 from compression.saved_model_layer import SavedModelLayer
 
@@ -22,7 +23,8 @@ _PROBABILITIES: dict[str, str] = {"multiclass": "softmax", "binary": "sigmoid"}
 def serving_function(model: keras.Model, batch_size: int | None = None) -> tf.types.experimental.ConcreteFunction:
     """The model's inference as a function with one named argument per input, `[batch_size, ...]` each.
 
-    The result is a dict with one entry, named after the output layer; a quantization wrapper does not change the name.
+    The result is a dict with one entry for each output, named after the layer that makes it; a quantization wrapper
+    does not change the name.
 
     Args:
         model: Functional or Sequential.
@@ -32,12 +34,10 @@ def serving_function(model: keras.Model, batch_size: int | None = None) -> tf.ty
         name: tf.TensorSpec([batch_size, *tensor.shape[1:]], tensor.dtype, name=name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     }
-    output_name = _unwrapped(model.outputs[0]._keras_history.layer).name
+    names = output_names(model)
 
     def serve(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        tensors = [features[name] for name in model.input_names]
-        outputs = model(tensors[0] if len(tensors) == 1 else tensors, training=False)
-        return {output_name: tf.nest.flatten(outputs)[0]}
+        return dict(zip(names, ask(model, features).values(), strict=True))
 
     return tf.function(serve, input_signature=[specification], autograph=False).get_concrete_function()
 
@@ -131,13 +131,13 @@ def refuse_nested(model: keras.Model, step: str) -> None:
         )
 
 
-def check_model(model: object, *, task: Task, feature_names: Set[str] | None = None) -> None:
+def check_model(model: object, *, task: Task | Mapping[str, Task], feature_names: Set[str] | None = None) -> None:
     """Checks that a user's model is one that every later step can take.
 
     Args:
         model: What the user's `build_model` returned.
         task: Fixes the shape of the output: `multiclass` `(None, C >= 2)` after a softmax, `binary` `(None, 1)` after
-            a sigmoid, `regression` `(None, 1)`.
+            a sigmoid, `regression` `(None, 1)`; a mapping from names to tasks for a model with several outputs.
         feature_names: Names of the transformed features; every input must be one of them. `None` skips this check.
 
     Raises:
@@ -148,7 +148,10 @@ def check_model(model: object, *, task: Task, feature_names: Set[str] | None = N
     _check_sizes(model)
     if feature_names is not None:
         _check_inputs(model, feature_names)
-    _check_output(model, task)
+    tasks: dict[str, Task] = by_output(task)
+    _check_output_names(model, tasks)
+    for position, output in enumerate(keys(output_names(model))):
+        _check_output(model, position, tasks[output])
 
 
 def check_structure(model: object) -> None:
@@ -227,35 +230,46 @@ def _check_inputs(model: keras.Model, feature_names: Set[str]) -> None:
         )
 
 
-def _check_output(model: keras.Model, task: Task) -> None:
-    if len(model.outputs) != 1:
+def _check_output_names(model: keras.Model, tasks: Mapping[str, Task]) -> None:
+    names = output_names(model)
+    if SOLE in tasks:
+        if len(names) != 1:
+            raise CompressionError(
+                f"the model must have exactly one output, got {len(names)} ({', '.join(names)}); return one tensor, or "
+                "give data.label and model.task a mapping with these names"
+            )
+    elif sorted(names) != sorted(tasks):
         raise CompressionError(
-            f"the model must have exactly one output, got {len(model.outputs)} ({', '.join(model.output_names)}); "
-            "return one tensor"
+            f"the model must have the outputs {', '.join(tasks)}, which data.label names, got {', '.join(names)}; name "
+            "the layer that makes each output: keras.layers.Dense(..., name=...)"
         )
-    shape = tuple(model.outputs[0].shape)
+
+
+def _check_output(model: keras.Model, position: int, task: Task) -> None:
+    name, shape = output_names(model)[position], tuple(model.outputs[position].shape)
     fits = len(shape) == 2 and (shape[1] == 1 if task != "multiclass" else (shape[1] or 0) >= 2)
     if not fits:
         allowed = "(None, C) with C >= 2 classes" if task == "multiclass" else "(None, 1)"
         raise CompressionError(
-            f"task {task} needs an output of shape {allowed}, got {shape}; change the last layer or `task`"
+            f"task {task} needs an output of shape {allowed}, got {shape} from layer {name!r}; change that layer "
+            "or `task`"
         )
     wanted = _PROBABILITIES.get(task)
-    if wanted is not None and wanted not in output_activation(model):
+    if wanted is not None and wanted not in output_activation(model, position):
         raise CompressionError(
             f"task {task} needs probabilities, so the last layer must end in {wanted}, got "
-            f"{output_activation(model) or 'none'} in layer {model.output_names[0]!r}; set activation={wanted!r}, or "
+            f"{output_activation(model, position) or 'none'} in layer {name!r}; set activation={wanted!r}, or "
             f"add keras.layers.Activation({wanted!r})"
         )
 
 
-def output_activation(model: keras.Model) -> str:
-    """Name of the activation that makes the model's output; empty when the layer has none.
+def output_activation(model: keras.Model, position: int = 0) -> str:
+    """Name of the activation that makes an output, the first by default; empty when its layer has none.
 
     >>> output_activation(keras.Sequential([keras.layers.Dense(2, activation="softmax", input_shape=(3,))]))
     'softmax'
     """
-    layer = _unwrapped(model.outputs[0]._keras_history.layer)
+    layer = output_layers(model)[position]
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
     # A bare `tf.nn.softmax(x)` becomes a TFOpLambda whose symbol is the function's dotted name.
@@ -263,7 +277,3 @@ def output_activation(model: keras.Model) -> str:
     while activation is not None and hasattr(activation, "activation"):
         activation = activation.activation
     return activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
-
-
-def _unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return layer.layer if isinstance(layer, QuantizeWrapper) else layer

@@ -1,6 +1,6 @@
 """Inference with a TFLite model on LiteRT, whole batches at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from compression.errors import CompressionError
+from compression.outputs import keys
 
 SIGNATURE = "serving_default"
 
@@ -72,7 +73,7 @@ class TFLitePredictor:
     Attributes:
         input_names: Names of the features that the model takes.
         inputs: The inputs, in the model's order.
-        outputs: The outputs, in the model's order; predictions are the first.
+        outputs: The outputs, in the model's order.
     """
 
     def __init__(self, model: bytes | Path, num_threads: int = 1) -> None:
@@ -84,13 +85,26 @@ class TFLitePredictor:
         except (ValueError, RuntimeError) as error:
             raise CompressionError(f"the model must be a TFLite file that LiteRT can load, got: {error}") from error
         self._input_indices = {name: detail["index"] for name, detail in inputs.items()}
-        self._output_index = next(iter(outputs.values()))["index"]
+        self._output_indices = [detail["index"] for detail in outputs.values()]
         self.inputs = tuple(_tensor_info(name, detail) for name, detail in inputs.items())
         self.outputs = tuple(_tensor_info(name, detail) for name, detail in outputs.items())
         self.input_names = tuple(info.name for info in self.inputs)
 
     def predict(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Predictions for one batch, float32 `[batch, ...]`.
+        """Predictions of a model with one output for one batch, float32 `[batch, ...]`; see `answers`.
+
+        Raises:
+            CompressionError: As `answers`; also when the model has several outputs.
+        """
+        answers = self.answers(features)
+        if len(answers) != 1:
+            raise CompressionError(
+                f"a model must have one output to be asked with `predict`, got {', '.join(answers)}; use `answers`"
+            )
+        return next(iter(answers.values()))
+
+    def answers(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Predictions for one batch by output, float32 `[batch, ...]`; the only output stands under the empty text.
 
         Args:
             features: Arrays `[batch, ...]` by name; others than the model's inputs are ignored.
@@ -107,9 +121,9 @@ class TFLitePredictor:
         if not any(info.shape[:1] == (1,) for info in self.inputs):
             return self._answer(arrays, size)
         parts = [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(size)]
-        return np.concatenate([self._answer(part, 1) for part in parts])
+        return one_after_another([self._answer(part, 1) for part in parts])
 
-    def _answer(self, arrays: Mapping[str, np.ndarray], size: int) -> np.ndarray:
+    def _answer(self, arrays: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
         try:
             self._resize(size)
         except RuntimeError as error:
@@ -118,7 +132,15 @@ class TFLitePredictor:
         for name, array in arrays.items():
             self._interpreter.set_tensor(self._input_indices[name], array)
         self._interpreter.invoke()
-        return _as_float(self._interpreter.get_tensor(self._output_index), self.outputs[0])
+        made = [
+            _as_float(self._interpreter.get_tensor(index), info)
+            for index, info in zip(self._output_indices, self.outputs, strict=True)
+        ]
+        return dict(zip(keys([info.name for info in self.outputs]), made, strict=True))
+
+    def table(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Predictions of all outputs side by side, float32 `[batch, columns]`; see `answers`."""
+        return side_by_side(self.answers(features))
 
     def _checked(self, info: TensorInfo, features: Mapping[str, np.ndarray]) -> np.ndarray:
         if info.name not in features:
@@ -151,6 +173,16 @@ class TFLitePredictor:
         inputs = {_plain_name(detail["name"]): detail for detail in self._interpreter.get_input_details()}
         outputs = {_plain_name(detail["name"]): detail for detail in self._interpreter.get_output_details()}
         return inputs, outputs
+
+
+def one_after_another(batches: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Predictions of several batches by output as those of one; there must be a batch."""
+    return {output: np.concatenate([answers[output] for answers in batches]) for output in batches[0]}
+
+
+def side_by_side(answers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Predictions `[batch, ...]` of several outputs as columns `[batch, columns]`, in their order."""
+    return np.concatenate([made.reshape(len(made), -1) for made in answers.values()], axis=1)
 
 
 def _plain_name(tensor_name: str) -> str:

@@ -115,23 +115,23 @@ class Sharing(_OfKernel):
 
 @dataclass(frozen=True)
 class Stored(_OfKernel):
-    """Weights are stored in one type.
+    """Weights are stored in one type, or in one of a few.
 
     Attributes:
-        dtype: `int8`, `float16`, ...
+        dtypes: `int8`, `float16`, ...
         from_elements: Smaller tensors may have another; the converter leaves these alone in some modes.
     """
 
     kind: ClassVar[str] = "stored"
-    dtype: str
+    dtypes: tuple[str, ...]
     from_elements: int = 0
 
     @property
     def _promised(self) -> str:
-        return f"weights in {self.dtype}"
+        return f"weights in {' or '.join(self.dtypes)}"
 
     def _found(self, rows: Sequence[WeightTensor]) -> str | None:
-        others = {row.dtype for row in rows if row.elements >= self.from_elements} - {self.dtype}
+        others = {row.dtype for row in rows if row.elements >= self.from_elements} - {*self.dtypes}
         return ", ".join(sorted(others)) or None
 
 

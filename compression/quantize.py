@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 import tf_keras as keras
 
-from compression.audit import audit
 from compression.data import Split, TrainingData
 from compression.errors import CompressionError, OutputMismatch
 from compression.layer_names import first_match
+from compression.model_outputs import ask
 from compression.predict import TFLitePredictor
 from compression.qat import is_quantization_aware
 from compression.quantization.converter import (
@@ -21,6 +20,7 @@ from compression.quantization.converter import (
     per_tensor_convolutions,
 )
 from compression.quantization.edge_quantizer import EdgeRequantizer
+from compression.quantization.effects import check_changed, check_layers
 from compression.quantization.layer_operators import (
     INT4_OPERATORS,
     STATEFUL_OPERATORS,
@@ -28,20 +28,11 @@ from compression.quantization.layer_operators import (
     layer_operators,
     layer_precisions,
 )
-from compression.quantization.outputs import UNEXPLAINED, Comparison, compare, keras_answers
+from compression.quantization.outputs import UNEXPLAINED, Comparison, compare
 from compression.quantization.selective import Requantizer, Selector
+from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
-from compression.settings.quantize import INT8_MODES
-
-_STORED = {
-    "float16": "float16",
-    "dynamic": "int8",
-    "int8": "int8",
-    "int8_io": "int8",
-    "int16x8": "int8",
-    "int4": "int4",
-}
-"""Mode -> the type that it stores weights in."""
+from compression.settings.quantize import CALIBRATED_MODES, INT8_MODES
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,9 @@ class Conversion:
         report: Plain values for JSON: `mode`; `layers`, what the file computes each layer in (`layer`, `precision`,
             `operators`); `stateful`, whether the file remembers the example before until its variables are reset, as
             fused LSTMs do; `equivalence`, its distance from the Keras model on train examples (`measure`, `error`,
-            `allowed`, `examples`); `clipping` of 4-bit weights, `min_max` or `octav`, or `None`; `selective` when there
-            was a `max_validation_drop`, see `compression.quantization.selective.Selection`, else `None`.
+            `allowed`, `examples`, and of several outputs the `output` that fits least); `clipping` of 4-bit weights,
+            `min_max` or `octav`, or `None`; `selective` when there was a `max_validation_drop`, see
+            `compression.quantization.selective.Selection`, else `None`.
     """
 
     content: bytes
@@ -80,7 +72,8 @@ def quantize(
         data: `train` sets the activation ranges of integer modes and checks the outputs; `validation` measures the drop
             when there is a budget for it.
         settings: The mode, and which layers differ from it.
-        metric: What `max_validation_drop` is counted in, a name in `compression.settings.metrics.METRICS`.
+        metric: What `max_validation_drop` is counted in, a name in `compression.settings.metrics.METRICS`; of one of
+            several outputs `output/name`.
         keep_sharing: The model's weights are shared (a cluster step came before): dense layers get one scale, as do
             convolutions where that leaves fewest distinct integers.
 
@@ -98,8 +91,9 @@ def quantize(
         ranges = not is_quantization_aware(model)
         content = convert_whole(model, settings, data.train, ranges=ranges, keep_sharing=keep_sharing)
         return _finished(model, data.train, settings, content)
-    make, operators = _requantizer(model, settings, data.train, keep_sharing)
-    fixed = _fixed(operators, model, settings)
+    wanted = first_match(settings.layers, [layer.name for layer in model.layers], key="layers")
+    make, operators = _requantizer(model, settings, data.train, wanted, keep_sharing=keep_sharing)
+    fixed = _fixed(operators, settings, wanted)
     selection = None
     if settings.max_validation_drop is not None:
         selection = Selector(make, operators, data, settings, metric=metric, fixed=fixed).select()
@@ -124,8 +118,8 @@ def max_abs_error(model: keras.Model, tflite: bytes, split: Split, count: int) -
         count: How many of them, from the first.
     """
     features, _ = split.take_arrays(count)
-    difference = TFLitePredictor(tflite).predict(features) - keras_answers(model)(features)
-    return float(np.max(np.abs(difference)))
+    expected, got = ask(model, features), TFLitePredictor(tflite).answers(features)
+    return float(np.max([np.max(np.abs(got[name] - np.asarray(values))) for name, values in expected.items()]))
 
 
 def _check_trained_ranges(settings: QuantizeSettings) -> None:
@@ -143,31 +137,32 @@ def _check_trained_ranges(settings: QuantizeSettings) -> None:
 
 
 def _requantizer(
-    model: keras.Model, settings: QuantizeSettings, train: Split, keep_sharing: bool
+    model: keras.Model, settings: QuantizeSettings, train: Split, wanted: Mapping[str, str], *, keep_sharing: bool
 ) -> tuple[Requantizer, list[LayerOperator]]:
     """The converter for int8 beside float32, whose operators it covers best; the edge quantizer for all else."""
     names = [layer.name for layer in model.layers]
-    wanted = {*settings.layers.values()}
+    precisions = {*wanted.values()}
     if settings.max_validation_drop is not None:
-        wanted.add(settings.kept_precision)
-    if settings.mode in INT8_MODES and wanted <= {"float32", "int8"}:
+        precisions.add(settings.kept_precision)
+    if settings.mode in INT8_MODES and precisions <= {"float32", "int8"}:
         make = Int8Requantizer(model, settings, train, keep_sharing=keep_sharing)
         return make, layer_operators(make.content, names)
-    content = convert_whole(model, QuantizeSettings(mode="float32"), train)
+    # The edge quantizer measures ranges from outside: it cannot see into a loop or a fused LSTM.
+    source = unrolled(model) if settings.mode in CALIBRATED_MODES else model
+    content = convert_whole(source, QuantizeSettings(mode="float32"), train)
     operators = layer_operators(content, names)
     per_tensor = {"FULLY_CONNECTED"} if keep_sharing else set()
     if keep_sharing and per_tensor_convolutions(model):
         per_tensor |= {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
-    layers = _fixed(operators, model, settings)
+    layers = _fixed(operators, settings, wanted)
     return EdgeRequantizer(content, operators, settings, train, per_tensor=per_tensor, layers=layers), operators
 
 
-def _fixed(operators: Sequence[LayerOperator], model: keras.Model, settings: QuantizeSettings) -> dict[str, str]:
-    """Operator -> the precision that `layers` asks for, where it can have it."""
-    table = first_match(settings.layers, [layer.name for layer in model.layers], key="layers")
+def _fixed(operators: Sequence[LayerOperator], settings: QuantizeSettings, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Operator -> the precision that is wanted of its layer, where it can have it."""
     fixed: dict[str, str] = {}
     for operator in operators:
-        precision = next((table[layer] for layer in operator.layers if layer in table), None)
+        precision = next((wanted[layer] for layer in operator.layers if layer in wanted), None)
         if precision is not None and (precision != "int4" or operator.op in INT4_OPERATORS[settings.mode]):
             fixed[operator.output] = precision
     return fixed
@@ -183,8 +178,8 @@ def _finished(
     """Holds the file to what was asked for and to what the model computes."""
     names = [layer.name for layer in model.layers]
     operators = layer_operators(content, names)
-    _check_changed(content, settings)
-    _check_layers(operators, settings)
+    check_changed(content, settings)
+    check_layers(operators, settings)
     if settings.mode == "int8_io":
         check_integer_io(content)
     coarsest = max((settings.mode, *settings.layers.values()), key=lambda one: UNEXPLAINED.get(one, 0.0))
@@ -202,34 +197,6 @@ def _finished(
     return Conversion(content, common | dict(report or {}))
 
 
-def _check_changed(content: bytes, settings: QuantizeSettings) -> None:
-    """A mode that quantized no weight would be a float file under another name."""
-    stored = {row.dtype for row in audit(content).weights}
-    promised = {_STORED.get(settings.mode, "float32")} | ({"int4"} & {*settings.layers.values()})
-    if stored and not stored & promised:
-        advice = "choose another mode"
-        if settings.mode == "dynamic":
-            advice = "tensors below 1,024 weights, and LSTMs with one of them, stay float: choose mode int8 or float16"
-        raise CompressionError(
-            f"mode {settings.mode} must store weights in {' or '.join(sorted(promised))}, but it changed nothing: the "
-            f"file holds {' and '.join(sorted(stored))} only; {advice}"
-        )
-
-
-def _check_layers(operators: Sequence[LayerOperator], settings: QuantizeSettings) -> None:
-    for pattern, precision in settings.layers.items():
-        matched = [one for one in operators if any(fnmatchcase(layer, pattern) for layer in one.layers)]
-        if not any(operator.precision == precision for operator in matched):
-            advice = "name other layers, or leave the entry out"
-            if precision == "int4":
-                advice = f"LiteRT takes 4 bits in convolutions (not depthwise) and dense layers; {advice}"
-            found = sorted({f"{operator.op} in {operator.precision}" for operator in matched})
-            raise CompressionError(
-                f"every entry of `layers` must change what is computed, but {pattern}: {precision} gives "
-                f"{', '.join(found) or 'no operator of its own in the file'}; {advice}"
-            )
-
-
 def _mismatch(mode: str, found: Comparison) -> str:
     if found.measure == "largest error":
         advice = f"the model may hold weights that {mode} cannot hold: choose another mode"
@@ -237,5 +204,6 @@ def _mismatch(mode: str, found: Comparison) -> str:
         advice = "calibrate with examples like those of practice, or choose another mode"
     return (
         f"a {mode} file must compute what its Keras model computes, got a {found.measure} of {found.error:g} on "
-        f"{found.examples} examples (allowed {found.allowed:g}); {advice}"
+        f"{found.examples} examples{f' in output {found.output}' if found.output else ''} "
+        f"(allowed {found.allowed:g}); {advice}"
     )

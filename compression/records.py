@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from compression.data import Split, Task, TrainingData
+from compression.data import LabelTensor, Split, Task, TrainingData
+from compression.outputs import by_output, packed
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,15 @@ class Records:
     Attributes:
         files: The files, in the order in which they are read.
         features: Type and shape of every feature in them, as `tf.io.parse_example` wants it.
-        label: Name of the label; read as `[batch]` for multiclass tasks and as float `[batch, 1]` for the others.
-        task: What the label means.
+        label: Name of the label, of several outputs by name; read as `[batch]` for multiclass tasks and as float
+            `[batch, 1]` for the others.
+        task: What the label means, of several outputs by name.
     """
 
     files: tuple[str, ...]
     features: Mapping[str, Any]
-    label: str
-    task: Task
+    label: str | Mapping[str, str]
+    task: Task | Mapping[str, Task]
 
     def split(self, names: Sequence[str]) -> Split:
         """The examples with some of their features; counts them, which reads the files once.
@@ -31,21 +34,25 @@ class Records:
         Args:
             names: Features that a model reads; the others are left out.
         """
-        chosen = Records(
-            self.files, {name: self.features[name] for name in (*names, self.label)}, self.label, self.task
-        )
-        count = chosen.elements().batch(1024).reduce(0, lambda count, batch: count + tf.shape(batch)[0])
-        return Split(size=int(count.numpy()), elements=chosen.elements, decode=chosen.decode)
+        count = self.elements().batch(1024).reduce(0, lambda count, batch: count + tf.shape(batch)[0])
+        return Split(size=int(count.numpy()), elements=self.elements, decode=partial(self.decode, tuple(names)))
 
     def elements(self) -> tf.data.Dataset:
         """Serialized examples, one by one."""
         return tf.data.TFRecordDataset(list(self.files), compression_type="GZIP")
 
-    def decode(self, serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """A batch of serialized examples to features by name, and the label."""
-        parsed = tf.io.parse_example(serialized, self.features)
-        answer = tf.reshape(parsed.pop(self.label), [-1] if self.task == "multiclass" else [-1, 1])
-        return parsed, answer if self.task == "multiclass" else tf.cast(answer, tf.float32)
+    def decode(self, names: Sequence[str], serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], LabelTensor]:
+        """A batch of serialized examples to the features of these names, and the label."""
+        labels: dict[str, str] = by_output(self.label)
+        tasks: dict[str, Task] = by_output(self.task)
+        wanted = {name: self.features[name] for name in (*names, *labels.values())}
+        parsed = tf.io.parse_example(serialized, wanted)
+        truth = {output: _shaped(parsed[name], tasks[output]) for output, name in labels.items()}
+        return {name: parsed[name] for name in names}, packed(truth)
+
+
+def _shaped(values: tf.Tensor, task: Task) -> tf.Tensor:
+    return tf.reshape(values, [-1]) if task == "multiclass" else tf.cast(tf.reshape(values, [-1, 1]), tf.float32)
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,13 @@ class TrainingRecords:
     Attributes:
         train: The train split.
         validation: The validation split.
-        task: What the model predicts.
+        task: What the model predicts, of several outputs by name.
         seed: Seed of every random choice.
     """
 
     train: Records
     validation: Records
-    task: Task
+    task: Task | Mapping[str, Task]
     seed: int
 
     def for_features(self, names: Sequence[str]) -> TrainingData:

@@ -5,16 +5,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from compression.kernels import Kernel
 from compression.promises import InputsOutputs, IntegersOnly, Pattern, Promise, Sharing, Sparsity, Stored
 
-_STORED: dict[str, tuple[str, int]] = {
-    "float32": ("float32", 0),
-    "float16": ("float16", 0),
+_STORED: dict[str, tuple[tuple[str, ...], int]] = {
+    "float32": (("float32",), 0),
+    "float16": (("float16",), 0),
     # The converter leaves smaller tensors in float: they would save nothing.
-    "dynamic": ("int8", 1024),
-    "int8": ("int8", 0),
-    "int8_io": ("int8", 0),
-    "int16x8": ("int8", 0),
+    "dynamic": (("int8",), 1024),
+    "int8": (("int8",), 0),
+    "int8_io": (("int8",), 0),
+    "int16x8": (("int8",), 0),
+    # LiteRT reads 4 bits in some operators, in others 8.
+    "int4": (("int4", "int8"), 0),
 }
-"""Mode of `quantize` -> type of the weights, and from how many weights of a tensor on."""
+"""Mode of `quantize`, or precision of a layer -> types of the weights, and from how many weights of a tensor on."""
 
 
 def promise_sparsity(
@@ -32,8 +34,8 @@ def promise_sparsity(
         block_size: Rows and columns of the blocks that are pruned as one.
 
     Returns:
-        For a kernel of n weights n - round(n * (1 - target)) zeros: that is what rounding leaves of small kernels. With
-        blocks the same of the number of blocks, all of which may be as large as blocks get.
+        For a kernel of n weights n - max(1, round(n * (1 - target))) zeros: that is what rounding leaves of small
+        kernels. With blocks the same of the number of blocks, all of which may be as large as blocks get.
     """
     promises: list[Promise] = []
     for kernel in _chosen(kernels, targets, weights):
@@ -41,7 +43,7 @@ def promise_sparsity(
         rows = kernel.values.shape[0] if largest > 1 else kernel.values.size
         columns = kernel.values.shape[-1] if largest > 1 else 1
         blocks = -(-rows // block_size[0]) * -(-columns // block_size[1])
-        left = round(blocks * (1 - targets[kernel.layer])) * largest
+        left = max(1, round(blocks * (1 - targets[kernel.layer]))) * largest
         zeros = max(0, kernel.values.size - left)
         promises.append(Sparsity(kernel.layer, kernel.weight, zeros, kernel.values.size))
     return promises
@@ -74,21 +76,26 @@ def promise_sharing(
     ]
 
 
-def promise_mode(kernels: Iterable[Kernel], mode: str, left_float: Collection[str] = ()) -> list[Promise]:
+def promise_mode(
+    kernels: Iterable[Kernel], mode: str, left_float: Collection[str] = (), precisions: Mapping[str, str] | None = None
+) -> list[Promise]:
     """What a mode of `quantize` stands for.
 
     Args:
         kernels: All kernels of the model.
         mode: A mode of `quantize`; one that is not in the table promises nothing here.
         left_float: Layers that were left in float on purpose.
+        precisions: Layers that have another precision than the mode's, on purpose.
     """
+    own = precisions or {}
     promises: list[Promise] = []
-    if mode in _STORED:
-        dtype, from_elements = _STORED[mode]
-        stored = (kernel for kernel in kernels if kernel.layer not in left_float)
-        promises += [Stored(kernel.layer, kernel.weight, dtype, from_elements) for kernel in stored]
+    for kernel in kernels:
+        precision = own.get(kernel.layer, mode)
+        if precision in _STORED and kernel.layer not in left_float:
+            promises.append(Stored(kernel.layer, kernel.weight, *_STORED[precision]))
     if mode == "int8_io":
-        promises += [IntegersOnly(tuple(sorted(left_float))), InputsOutputs("int8")]
+        in_float = {*left_float, *(layer for layer, precision in own.items() if precision in ("float32", "int4"))}
+        promises += [IntegersOnly(tuple(sorted(in_float))), InputsOutputs("int8")]
     return promises
 
 

@@ -1,4 +1,4 @@
-"""Training and fine-tuning by the task's own loss, with or without a teacher."""
+"""Training and fine-tuning by each task's own loss, with or without a teacher."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,10 +9,12 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from compression.data import Split, Task, TrainingData
+from compression.data import LabelTensor, Split, Task, TrainingData
 from compression.determinism import seed_everything
 from compression.distillation import DistillationLoss, on_label, taught
 from compression.errors import CompressionError
+from compression.model_outputs import output_names, output_shapes
+from compression.outputs import by_output, keys
 from compression.settings import FinetuneSettings, TrainSettings
 from compression.structure import Keep, Structure, StructuredAdam
 
@@ -37,6 +39,8 @@ def train(
 ) -> History:
     """Trains the model in place with Adam; with a patience set, the best weights on validation are kept.
 
+    The losses of several outputs are added.
+
     Args:
         model: A model that passed `check_model`.
         data: `train` is fitted, `validation` decides about stopping.
@@ -44,7 +48,8 @@ def train(
         on_epoch: Called after every epoch.
 
     Returns:
-        One value per epoch of `loss`, `val_loss`, and `accuracy`, `val_accuracy` (regression: `mae`, `val_mae`).
+        One value per epoch of `loss`, `val_loss`, and `accuracy`, `val_accuracy` (regression: `mae`, `val_mae`); with
+        several outputs those of each as well, such as `digit_loss` and `val_digit_accuracy`.
 
     Raises:
         CompressionError: A class label outside the model's range, or a loss that is no number.
@@ -57,7 +62,8 @@ def train(
             )
         )
     _check_labels(model, data)
-    return _fit(model, data, settings, callbacks, on_epoch, objective=_Objective.of_labels(data.task))
+    objectives = {output: _Objective.of_labels(task) for output, task in data.tasks.items()}
+    return _fit(model, data, settings, callbacks, on_epoch, objectives=objectives)
 
 
 def finetune(
@@ -89,14 +95,15 @@ def finetune(
         CompressionError: As `train`; also when the teacher is missing or does not fit.
     """
     structure = Structure(model, keep) if keep else None
-    taught_data, objective = data, _Objective.of_labels(data.task)
+    taught_data = data
+    objectives = {output: _Objective.of_labels(task) for output, task in data.tasks.items()}
     if settings.teacher is not None:
         _check_teacher(model, teacher)
         taught_data = replace(data, train=taught(data.train, teacher), validation=taught(data.validation, teacher))
-        objective = _Objective.of_teacher(data.task, settings)
+        objectives = {output: _Objective.of_teacher(task, settings) for output, task in data.tasks.items()}
     _check_labels(model, data)
     with batch_norm_frozen(model, frozen=settings.batch_norm == "freeze"):
-        return _fit(model, taught_data, settings, callbacks, on_epoch, objective=objective, structure=structure)
+        return _fit(model, taught_data, settings, callbacks, on_epoch, objectives=objectives, structure=structure)
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
@@ -110,7 +117,7 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
 
 @dataclass(frozen=True)
 class _Objective:
-    """What is minimized, and the metric that is shown beside it."""
+    """What is minimized for one output, and the metric that is shown beside it."""
 
     loss: keras.losses.Loss
     metric: keras.metrics.Metric
@@ -134,22 +141,33 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
     on_epoch: OnEpoch | None,
     *,
-    objective: _Objective,
+    objectives: Mapping[str, _Objective],
     structure: Structure | None = None,
 ) -> History:
     seed_everything(data.seed)
     rate = _learning_rate(settings, steps_per_epoch(data.train.size, settings.batch_size) * settings.epochs)
     optimizer = keras.optimizers.Adam(rate) if structure is None else StructuredAdam(rate, structure)
-    model.compile(optimizer=optimizer, loss=objective.loss, metrics=[objective.metric])
+    outputs = keys(output_names(model))
+    model.compile(
+        optimizer=optimizer,
+        loss=[objectives[output].loss for output in outputs],
+        metrics=[[objectives[output].metric] for output in outputs],
+    )
 
     def epoch_done(epoch: int, logs: Mapping[str, float]) -> None:
         _check_loss(epoch, logs, settings.learning_rate)
         if on_epoch is not None:
             on_epoch(epoch + 1, settings.epochs, logs)
 
+    def in_order(
+        features: dict[str, tf.Tensor], label: LabelTensor
+    ) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
+        # By position: Keras would look labels up by the names of tfmot's wrappers.
+        return features, tuple(by_output(label)[output] for output in outputs)
+
     history = model.fit(
-        data.train.batches(settings.batch_size, shuffle_seed=data.seed),
-        validation_data=data.validation.batches(max(settings.batch_size, 256)),
+        data.train.batches(settings.batch_size, shuffle_seed=data.seed).map(in_order),
+        validation_data=data.validation.batches(max(settings.batch_size, 256)).map(in_order),
         epochs=settings.epochs,
         callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=epoch_done)],
         verbose=0,
@@ -180,31 +198,41 @@ def _check_teacher(model: keras.Model, teacher: keras.Model | None) -> None:
         raise CompressionError(
             "`teacher: baseline` needs the baseline, got none; hand it to the method as `teacher`, or remove the key"
         )
-    wanted, got = teacher.outputs[0].shape[1:], model.outputs[0].shape[1:]
+    wanted, got = output_shapes(teacher), output_shapes(model)
     if wanted != got:
         raise CompressionError(
-            f"a student must answer in the teacher's shape {tuple(wanted)}, got {tuple(got)}; change its last layer"
+            f"a student must answer in the teacher's shape {_shapes(wanted)}, got {_shapes(got)}; change its last layer"
         )
+
+
+def _shapes(by_name: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name}: {shape}" if name else str(shape) for name, shape in by_name.items())
 
 
 def _check_labels(model: keras.Model, data: TrainingData) -> None:
     """One pass over the labels; the loss itself would answer an unknown class with NaN or a low-level error."""
-    if data.task == "regression":
-        return
-    classes = 2 if data.task == "binary" else int(model.outputs[0].shape[1])
-    for split_name, split in (("train", data.train), ("validation", data.validation)):
-        for label in _distinct_labels(split):
-            if not 0 <= label < classes or label != int(label):
+    shapes = output_shapes(model)
+    classes = {
+        output: 2 if task == "binary" else shapes[output][0]
+        for output, task in data.tasks.items()
+        if task != "regression"
+    }
+    for split_name, split in (("train", data.train), ("validation", data.validation)) if classes else ():
+        for output, label in _distinct_labels(split):
+            if output in classes and (not 0 <= label < classes[output] or label != int(label)):
+                of = f" for output {output}" if output else ""
                 raise CompressionError(
-                    f"labels of task {data.task} must be whole numbers from 0 to {classes - 1} because the model knows "
-                    f"{classes} classes, got {label:g} in split {split_name}; correct the label or the last layer"
+                    f"labels of task {data.tasks[output]} must be whole numbers from 0 to {classes[output] - 1} "
+                    f"because the model knows {classes[output]} classes, got {label:g} in split {split_name}{of}; "
+                    "correct the label or the last layer"
                 )
 
 
-def _distinct_labels(split: Split) -> list[float]:
-    labels: set[float] = set()
+def _distinct_labels(split: Split) -> list[tuple[str, float]]:
+    labels: set[tuple[str, float]] = set()
     for _, label in split.batches(1024):
-        labels.update(np.unique(label.numpy()).tolist())
+        for output, values in by_output(label).items():
+            labels.update((output, value) for value in np.unique(values.numpy()).tolist())
     return sorted(labels)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from components.evaluate.spec import GateSpec, Rule, SliceRule
+from compression.outputs import packed
 from pipeline.config import Config
 from pipeline.config.gate import Thresholds
 from pipeline.plan import Plan, describe
@@ -11,17 +12,18 @@ from pipeline.plan import Plan, describe
 def gate_spec(config: Config) -> GateSpec:
     """What every gate of a configuration is told."""
 
-    def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+    def rules(metric: str, thresholds: Thresholds) -> tuple[Rule, ...]:
         given = thresholds.given()
-        return (Rule(metric=config.gate.metric, **given),) if given else ()
+        return (Rule(metric=metric, **given),) if given else ()
 
     return GateSpec(
-        task=config.model.task,
+        task=packed(config.tasks),
         label=config.data.label,
-        rules=rules(config.gate),
+        rules=tuple(made for rule in config.gate.rules for made in rules(rule.name, rule)),
         slices=tuple(
-            SliceRule(features=part.by, values=part.where, rules=rules(part), min_examples=part.min_examples)
-            for part in config.gate.slices
+            SliceRule(features=part.by, values=part.where, rules=rules(rule.name, part), min_examples=part.min_examples)
+            for rule in config.gate.rules
+            for part in rule.slices
         ),
         confidence=config.gate.confidence,
         variants=len(config.variants),

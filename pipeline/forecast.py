@@ -114,7 +114,7 @@ class _Converter:
         if key not in self._done:
             model = self._seen[before[-1].id].after if before else self._start.model
             reports = [self._report(step) for step in before]
-            self._done[key] = preview_conversion(model, settings, self._config.model.task, reports)
+            self._done[key] = preview_conversion(model, settings, self._config.tasks, reports)
         return self._done[key]
 
     def _report(self, step: StepNode) -> dict[str, Any]:

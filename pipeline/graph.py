@@ -25,6 +25,7 @@ from components.ingest_spec import IngestSpec
 from components.pretrained_spec import PretrainedSpec
 from components.selector import Selector
 from components.summary import Summary
+from components.targets import to_text
 from compression.edge.host import host_key
 from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
@@ -93,6 +94,9 @@ class _Graph:
         self._search = make_search(config, self._transformed, trials_uri)
         if self._search:
             self._add(self._search, "search")
+            if self._front is not None:
+                # A transform that no TFLite file can hold must cost neither a search nor a training.
+                self._search.add_upstream_node(self._front)
         self._float_model()
         self._baseline_parts()
         self._variants = self._compress(plan)
@@ -140,7 +144,6 @@ class _Graph:
             self._root = trainer(self._config, self._transformed, found)
         self._add(self._root, root_id(self._config))
         if self._front is not None:
-            # A transform that no TFLite file can hold must not cost a training.
             self._root.add_upstream_node(self._front)
 
     def _compress(self, plan: Plan) -> dict[str, dict[str, BaseChannel]]:
@@ -151,10 +154,13 @@ class _Graph:
             made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent, **more)
         return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
 
-    def _student(self, kind: str) -> dict[str, str]:
+    def _student(self, kind: str) -> dict[str, str | BaseChannel]:
         """What a step that builds a network of the user's own needs."""
+        if kind != "distill":
+            return {}
         model = self._config.model
-        return {"module": model.module or "", "hparams": json.dumps(model.hparams)} if kind == "distill" else {}
+        found = {"found": self._search.outputs["best_hyperparameters"]} if self._search else {}
+        return {"module": model.module or "", "hparams": json.dumps(model.hparams), **found}
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)
@@ -226,8 +232,8 @@ class _Graph:
             model=model,
             **self._transformed,
             settings=settings,
-            label=self._config.data.label,
-            task=self._config.model.task,
+            label=to_text(self._config.data.labels),
+            task=to_text(self._config.tasks),
             seed=self._config.seed,
             code_sha256=code_sha256(module, *(more[key] for key in ("module",) if more.get(key))),
             **more,

@@ -11,6 +11,7 @@ from tensorflow import keras
 from components import model_module
 from components.errors import InputError
 from components.pretrained_spec import PretrainedSpec
+from components.targets import to_text
 from compression import keras_models
 from compression.errors import CompressionError
 from compression.pretrained import load_pretrained
@@ -93,7 +94,7 @@ def starts(config: Config) -> list[Start]:
             module = None if named is None else model_module.load(named, needs=["preprocessing_fn"])
             key = ("model", "pretrained")
             model = load_pretrained(config.model.pretrained)
-            keras_models.check_model(model, task=config.model.task)
+            keras_models.check_model(model, task=config.tasks)
             return [Start(model, module)]
         module = model_module.load(str(config.model.module))
         points: list[Point] = [{}]
@@ -103,7 +104,7 @@ def starts(config: Config) -> list[Start]:
         found = []
         for point in points:
             words = f"with {describe_point(point)}: " if point else ""
-            model = module.build({**config.model.hparams, **point}, task=config.model.task)
+            model = module.build({**config.model.hparams, **point}, task=to_text(config.tasks))
             found.append(Start(model, module, point))
     except (InputError, CompressionError) as error:
         raise UserError(f"{config.where(*key)}: {words}{error}") from error
@@ -155,4 +156,4 @@ def _preview(step: StepNode) -> Callable[[keras.Model, Settings, BuildStudent], 
 def _student(config: Config, start: Start, settings: DistillSettings) -> keras.Model:
     assert start.module is not None, "the configuration refuses a student without a module"
     hparams = {**config.model.hparams, **start.point, **settings.hparams}
-    return start.module.student(hparams, task=config.model.task, features=set(start.model.input_names))
+    return start.module.student(hparams, task=to_text(config.tasks), features=set(start.model.input_names))

@@ -134,5 +134,7 @@ def describe(step: Step | StepNode) -> str:
     if isinstance(step.settings, ClusterSettings):
         return f"{step.kind} {step.settings.clusters}"
     if isinstance(step.settings, QuantizeSettings):
-        return f"{step.kind} {step.settings.mode}"
+        budget = step.settings.max_validation_drop
+        mixed = " mixed" if step.settings.layers else ""
+        return f"{step.kind} {step.settings.mode}{mixed}{'' if budget is None else f', drop at most {budget:g}'}"
     return step.kind

@@ -8,6 +8,7 @@ from tfx.types import BaseChannel
 from components.export_raw import ExportRaw
 from components.pretrained_spec import PretrainedSpec
 from components.raw_transform import RawTransform
+from components.targets import to_text
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 
@@ -29,7 +30,7 @@ def raw_transform(
         transform_graph=transform_graph,
         module="" if pretrained is not None else config.model.module,
         hparams=json.dumps(config.model.hparams),
-        task=config.model.task,
+        task=to_text(config.tasks),
         pretrained="" if pretrained is None else pretrained.to_json(),
         code_sha256=code_sha256("components.raw_transform", *built),
     )

@@ -6,6 +6,7 @@ from typing import Any
 from tfx.types import BaseChannel
 
 from components.search import Search
+from components.targets import to_text
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 
@@ -16,8 +17,8 @@ def recipe(config: Config) -> dict[str, Any]:
         "module": config.model.module,
         "hparams": config.model.hparams,
         "train": config.train.model_dump(mode="json"),
-        "task": config.model.task,
-        "label": config.data.label,
+        "task": to_text(config.tasks),
+        "label": to_text(config.data.labels),
         "seed": config.seed,
     }
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
+from components.targets import to_text
 from pipeline.config import Config
 from pipeline.errors import UserError
 
@@ -22,8 +23,8 @@ def ingest_spec(config: Config) -> IngestSpec:
     sources = sorted({share.source for share in shares})
     return IngestSpec(
         format=config.data.format,
-        label=config.data.label,
-        task=config.model.task,
+        label=to_text(config.data.labels),
+        task=to_text(config.tasks),
         arrays=config.data.arrays or {},
         shares=shares,
         files=tuple(file for source in sources for file in _files(config, source)),

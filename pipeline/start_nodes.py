@@ -12,6 +12,7 @@ from tfx.types import BaseChannel
 
 from components.pretrained import Pretrained
 from components.pretrained_spec import PretrainedSpec
+from components.targets import to_text
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.search import recipe
@@ -28,7 +29,7 @@ def transform(
     if config.model.module is None:
         assert pretrained is not None
         custom |= {
-            "label": config.data.label,
+            "label": to_text(config.data.labels),
             "inputs": {name: asdict(spec) for name, spec in pretrained.inputs.items()},
         }
     return Transform(
@@ -64,7 +65,7 @@ def pretrained_model(config: Config, spec: PretrainedSpec, transform_graph: Base
     return Pretrained(
         transform_graph=transform_graph,
         spec=spec.to_json(),
-        label=config.data.label,
-        task=config.model.task,
+        label=to_text(config.data.labels),
+        task=to_text(config.tasks),
         code_sha256=code_sha256("components.pretrained"),
     )

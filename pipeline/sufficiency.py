@@ -9,6 +9,8 @@ from compression.settings.metrics import METRICS
 from compression.statistics.bounds import MIN_EXAMPLES
 from compression.statistics.decision import per_variant_confidence
 from pipeline.config import Config
+from pipeline.config.faults import KeyPath
+from pipeline.config.gate import Thresholds
 from pipeline.counting import Uncountable, count_records, count_rows
 from pipeline.sources import data_files
 
@@ -23,9 +25,10 @@ _TELLING = {
 
 @dataclass(frozen=True)
 class _Rule:
-    """A threshold on the drop, where it stands, and the drop that it allows at most."""
+    """A threshold on the drop of a metric, where it stands, and the drop that it allows at most."""
 
-    path: tuple[str | int, ...]
+    path: KeyPath
+    metric: str
     max_drop: float
 
     @property
@@ -39,18 +42,23 @@ def eval_warnings(config: Config) -> list[str]:
     A rule for a slice is held against the whole split, which the slice is a part of.
     """
     rules = list(_rules(config))
-    hopeless = [rule for rule in rules if not rule.max_drop and METRICS[config.gate.metric].higher_is_better]
+    hopeless = [rule for rule in rules if not rule.max_drop and METRICS[rule.metric].higher_is_better]
     return [*_hopeless(config, hopeless), *_too_small(config, [rule for rule in rules if rule not in hopeless])]
 
 
 def _rules(config: Config) -> Iterator[_Rule]:
-    parts = [(("gate",), config.gate), *((("gate", "slices", i), part) for i, part in enumerate(config.gate.slices))]
-    for path, part in parts:
-        if part.max_drop is not None:
-            yield _Rule((*path, "max_drop"), part.max_drop)
-        elif part.max_drop_percent is not None:
-            # Of a baseline that is at most 1: the most that the percentage can allow.
-            yield _Rule((*path, "max_drop_percent"), part.max_drop_percent / 100)
+    for path, rule in config.gate.placed():
+        yield from _thresholds(path, rule.metric, rule)
+        for position, part in enumerate(rule.slices):
+            yield from _thresholds((*path, "slices", position), rule.metric, part)
+
+
+def _thresholds(path: KeyPath, metric: str, part: Thresholds) -> Iterator[_Rule]:
+    if part.max_drop is not None:
+        yield _Rule((*path, "max_drop"), metric, part.max_drop)
+    elif part.max_drop_percent is not None:
+        # Of a baseline that is at most 1: the most that the percentage can allow.
+        yield _Rule((*path, "max_drop_percent"), metric, part.max_drop_percent / 100)
 
 
 def _hopeless(config: Config, rules: list[_Rule]) -> list[str]:
@@ -64,9 +72,9 @@ def _hopeless(config: Config, rules: list[_Rule]) -> list[str]:
 def _too_small(config: Config, rules: list[_Rule]) -> list[str]:
     if not rules:
         return []
-    metric, confidence, variants = config.gate.metric, config.gate.confidence, len(config.variants)
+    confidence, variants = config.gate.confidence, len(config.variants)
     each = per_variant_confidence(confidence, variants)
-    enough = {rule: surely_enough(rule.max_drop, each, metric) for rule in rules}
+    enough = {rule: surely_enough(rule.max_drop, each, rule.metric) for rule in rules}
     try:
         held = eval_examples(config, max(enough.values()))
     except Uncountable:
@@ -77,7 +85,7 @@ def _too_small(config: Config, rules: list[_Rule]) -> list[str]:
     # Brings NumPy and SciPy, which takes a second.
     from compression.statistics.power import smallest_passing_n
 
-    needed = [smallest_passing_n(rule.max_drop, confidence, variants, metric) for rule in doubtful]
+    needed = [smallest_passing_n(rule.max_drop, confidence, variants, rule.metric) for rule in doubtful]
     pairs = zip(doubtful, needed, strict=True)
     return [_warning(config, rule, least, held) for rule, least in pairs if least is None or held < least]
 
@@ -108,7 +116,8 @@ def eval_examples(config: Config, enough: int) -> int:
     """
     part = config.data.splits.ranges()["eval"]
     if config.data.format == "npz":
-        array = (config.data.arrays or {})[config.data.label].replace("{split}", part.source or "")
+        label = next(iter(config.data.labels.values()))
+        array = (config.data.arrays or {})[label].replace("{split}", part.source or "")
         counted = count_rows(Path(config.data.path), array)
     else:
         files = data_files(config.data.format, Path(config.data.path), part.source or "")
@@ -125,7 +134,7 @@ def _warning(config: Config, rule: _Rule, least: int | None, held: int) -> str:
     who = f"one of {variants} variants" if variants > 1 else "the variant"
     percent = " (more where the baseline's value is below 1)" if rule.path[-1] == "max_drop_percent" else ""
     return (
-        f"{config.where(*rule.path)}: {where} must hold at least {least} examples{_TELLING.get(config.gate.metric, '')}"
+        f"{config.where(*rule.path)}: {where} must hold at least {least} examples{_TELLING.get(rule.metric, '')}"
         f"{percent} for {who} to pass at {confidence}, even if it answers just as the baseline; {has} about {held}. "
         "Give eval a larger share of the data, collect more, allow a larger drop or try fewer variants"
     )

@@ -22,6 +22,7 @@ from tfx.types.standard_artifacts import Examples, InferenceResult, Model, Trans
 
 from components.errors import InputError
 from components.evaluate import files, models
+from compression.predict import side_by_side
 from compression.statistics.weights import mix, unique_ids
 
 ANSWERS_FILE = "answers.json"
@@ -39,12 +40,14 @@ class AnsweredFile:
         sha256: Of the file's bytes.
         records: Number of examples.
         folder: Folder of the chunks, in the artifact.
+        widths: Columns of the chunks that hold each output's predictions, in their order.
     """
 
     name: str
     sha256: str
     records: int
     folder: str
+    widths: dict[str, int]
 
 
 @component(use_beam=True)
@@ -97,9 +100,12 @@ class _AnswerFile(beam.DoFn):
         """Answers one file."""
         name = PurePosixPath(path).name
         writer = _ChunkWriter(f"{self._folder}/{name}")
+        widths: dict[str, int] = {}
         for batch in self._reader.batches(path):
-            writer.add(self._model.predict(batch.columns), digests(batch.columns))
-        yield AnsweredFile(name, files.sha256(path), writer.close(), name)
+            answers = self._model.answers(batch.columns)
+            widths = {output: made[0].size for output, made in answers.items()}
+            writer.add(side_by_side(answers), digests(batch.columns))
+        yield AnsweredFile(name, files.sha256(path), writer.close(), name, widths)
 
 
 def digests(columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -203,12 +209,14 @@ class AnswerReader:
 
     def __init__(self, answers_uri: str, file: AnsweredFile) -> None:
         self._folder = f"{answers_uri}/{file.folder}"
+        self._outputs = tuple(file.widths)
+        self._ends = np.cumsum(list(file.widths.values()))
         self._chunk = -1
         self._predictions = np.empty(0)
         self._ids = np.empty(0)
 
-    def take(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions `[count, ...]` and ids `[count]` of the rows from `first` on; they must exist."""
+    def take(self, first: int, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Predictions `[count, C]` by output and ids `[count]` of the rows from `first` on; they must exist."""
         parts = []
         while count > 0:
             start = first % CHUNK_ROWS
@@ -219,10 +227,8 @@ class AnswerReader:
             if not taken:
                 raise InputError(f"{self._folder} must hold {first + count} answers, got {first}; make them anew")
             first, count = first + taken, count - taken
-        if len(parts) == 1:
-            return parts[0]
-        predictions, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return predictions, ids
+        predictions, ids = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        return dict(zip(self._outputs, np.split(predictions, self._ends[:-1], axis=1), strict=True)), ids
 
     def _open(self, chunk: int) -> None:
         if chunk != self._chunk:

@@ -29,7 +29,8 @@ from tfx.types.standard_artifacts import (
 from components.errors import InputError
 from components.evaluate import answers, files, tfma_results
 from components.evaluate.judge_rows import Judged, JudgeRows, MergeJudged, plan_work
-from components.evaluate.measures import measure
+from components.evaluate.measures import Measured, measure
+from components.evaluate.slices import SliceKey
 from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec
 from components.evaluate.verdict import VERDICT_FILE, Verdict, judge
 
@@ -108,12 +109,17 @@ def evaluate(
 
 
 def _write(judged: Judged, folder: str, spec: GateSpec, locations: dict[str, str]) -> None:
-    """Measures every slice and writes TFMA's results, the flips and the seconds."""
-    results = [
-        (key, measure(spec.all_metrics, tally, spec.level, quick=key != ())) for key, tally in judged.tallies.items()
+    """Measures every output on every slice and writes TFMA's results, the flips and the seconds."""
+    parts = spec.parts()
+    results: dict[SliceKey, Measured] = {}
+    for (output, key), tally in judged.tallies.items():
+        found = measure(parts[output].all_metrics, tally, spec.level, quick=key != ()).of_output(output)
+        results[key] = results[key] | found if key in results else found
+    tfma_results.write(list(results.items()), folder, spec, locations)
+    flips = [
+        {"output": output, **flip.to_dict(part.task)} for output, part in parts.items() for flip in judged.flips[output]
     ]
-    tfma_results.write(results, folder, spec, locations)
-    content = {"task": spec.task, "flips": [flip.to_dict(spec.task) for flip in judged.flips]}
+    content = {"task": spec.task, "flips": flips}
     _write_text(f"{folder}/{FLIPS_FILE}", json.dumps(content))
     _write_text(f"{folder}/{SECONDS_FILE}", json.dumps(asdict(judged.seconds)))
 

@@ -16,6 +16,7 @@ from components.evaluate.answers import AnsweredFile, AnswerReader
 from components.evaluate.flips import Flip
 from components.evaluate.slices import SliceKey
 from components.evaluate.spec import GateSpec
+from compression.outputs import SOLE
 
 ROWS_AT_MOST = 1 << 18
 """Rows of one piece of work: large files are spread over workers."""
@@ -76,13 +77,13 @@ class Judged:
     """What is known of a range, or of several together.
 
     Attributes:
-        tallies: By slice.
-        flips: The most remarkable flips.
+        tallies: By output and slice.
+        flips: The most remarkable flips by output.
         seconds: Where the time went.
     """
 
-    tallies: dict[SliceKey, tally.Tally] = field(default_factory=dict)
-    flips: list[Flip] = field(default_factory=list)
+    tallies: dict[tuple[str, SliceKey], tally.Tally] = field(default_factory=dict)
+    flips: dict[str, list[Flip]] = field(default_factory=dict)
     seconds: Seconds = field(default_factory=Seconds)
 
 
@@ -101,7 +102,10 @@ class MergeJudged(beam.CombineFn):
         tallies = dict(total.tallies)
         for key, found in part.tallies.items():
             tallies[key] = tally.merge(tallies[key], found) if key in tallies else found
-        kept = flips.most_remarkable([*total.flips, *part.flips], self._flips_kept)
+        kept = {
+            output: flips.most_remarkable([*total.flips.get(output, ()), *found], self._flips_kept)
+            for output, found in part.flips.items()
+        }
         return Judged(tallies, kept, total.seconds + part.seconds)
 
     def merge_accumulators(self, totals: Iterable[Judged]) -> Judged:
@@ -118,6 +122,7 @@ class JudgeRows(beam.DoFn):
 
     def __init__(self, spec: GateSpec, features: Mapping[str, Any], *, model_uri: str, answers_uri: str) -> None:
         self._spec = spec
+        self._parts = spec.parts()
         self._features = features
         self._model_uri = model_uri
         self._answers_uri = answers_uri
@@ -125,7 +130,9 @@ class JudgeRows(beam.DoFn):
     def setup(self) -> None:
         """Loads the model, once per worker."""
         self._model = models.load(self._model_uri, self._spec.threads)
-        names = (*self._model.input_names, self._spec.label, *self._spec.columns)
+        _check_outputs("candidate", self._model.outputs, self._parts)
+        labels = (part.label for part in self._parts.values())
+        names = (*self._model.input_names, *labels, *self._spec.columns)
         self._reader = files.ExampleReader(files.wanted_columns(self._features, names), self._spec.batch_size)
 
     def process(self, work: Rows) -> Iterator[Judged]:
@@ -136,18 +143,23 @@ class JudgeRows(beam.DoFn):
                 f"the baseline must have answered the very records that the candidate gets, but {work.path} has "
                 "changed since; make the answers from the same examples"
             )
+        if work.count:
+            _check_outputs("baseline", tuple(work.answered.widths), self._parts)
         # The overall slice is there even without examples: nothing measured is a result as well.
-        tallies: dict[SliceKey, tally.Tally] = {(): tally.Tally()}
-        seconds, found = Seconds(), []
+        tallies: dict[str, dict[SliceKey, tally.Tally]] = {output: {(): tally.Tally()} for output in self._parts}
+        found: dict[str, list[Flip]] = {output: [] for output in self._parts}
+        seconds = Seconds()
         for batch, answers in self._answers(work, seconds):
             start = time.perf_counter()
             columns = files.column_values(batch, self._spec.columns)
-            tally.add_batch(self._spec, tallies, answers, columns, self._spec.judged)
-            found = self._flips(work, batch, answers, found)
+            for output, part in self._parts.items():
+                tally.add_batch(part, tallies[output], answers[output], columns, part.judged)
+                found[output] = _flips(part, work, batch, answers[output], found[output])
             seconds.metrics += time.perf_counter() - start
-        yield Judged(tallies, found, seconds)
+        flat = {(output, key): sums for output, by_slice in tallies.items() for key, sums in by_slice.items()}
+        yield Judged(flat, found, seconds)
 
-    def _answers(self, work: Rows, seconds: Seconds) -> Iterator[tuple[files.Batch, tally.Answers]]:
+    def _answers(self, work: Rows, seconds: Seconds) -> Iterator[tuple[files.Batch, dict[str, tally.Answers]]]:
         reader = AnswerReader(self._answers_uri, work.answered)
         batches = self._reader.batches(work.path, work.first, work.count)
         row = work.first
@@ -158,26 +170,38 @@ class JudgeRows(beam.DoFn):
             if batch is None:
                 break
             start = time.perf_counter()
-            candidate = self._model.predict(batch.columns)
+            candidate = self._model.answers(batch.columns)
             seconds.inference += time.perf_counter() - start
             baseline, ids = reader.take(row, len(batch))
             row += len(batch)
-            label = _dense_label(batch.columns[self._spec.label], len(batch), self._spec.label)
-            yield batch, tally.compare(self._spec, label, baseline, candidate, ids)
+            compared = {
+                output: tally.compare(part, _label(batch, part), baseline[output], candidate[output], ids)
+                for output, part in self._parts.items()
+            }
+            yield batch, compared
         if row != work.first + work.count:
             raise InputError(f"{work.path} must hold {work.answered.records} examples, got {row}; it is cut off")
 
-    def _flips(self, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[Flip]) -> list[Flip]:
-        kept = self._spec.flips_kept
-        if not kept:
-            return known
-        above = flips.least_weight(known, kept)
-        name = work.answered.name
-        new = flips.of_batch(self._spec, answers, file=name, first=batch.first, records=batch.records, above=above)
-        return flips.most_remarkable([*known, *new], kept) if new else known
+
+def _check_outputs(whose: str, given: Sequence[str], parts: Mapping[str, GateSpec]) -> None:
+    if not parts.keys() <= set(given):
+        wanted = "one output" if SOLE in parts else f"the outputs {', '.join(parts)}"
+        got = ", ".join(given) if len(given) > 1 else "one output"
+        raise InputError(f"the {whose} must have {wanted}, got {got}; tell the gate label and task of each output")
 
 
-def _dense_label(label: np.ndarray, size: int, name: str) -> np.ndarray:
-    if label.size != size:
-        raise InputError(f"label {name!r} must hold one value per example, got shape {label.shape[1:]}")
-    return label.reshape(size)
+def _label(batch: files.Batch, part: GateSpec) -> np.ndarray:
+    label = batch.columns[part.label]
+    if label.size != len(batch):
+        raise InputError(f"label {part.label!r} must hold one value per example, got shape {label.shape[1:]}")
+    return label.reshape(len(batch))
+
+
+def _flips(part: GateSpec, work: Rows, batch: files.Batch, answers: tally.Answers, known: list[Flip]) -> list[Flip]:
+    kept = part.flips_kept
+    if not kept:
+        return known
+    above = flips.least_weight(known, kept)
+    name = work.answered.name
+    new = flips.of_batch(part, answers, file=name, first=batch.first, records=batch.records, above=above)
+    return flips.most_remarkable([*known, *new], kept) if new else known

@@ -7,7 +7,8 @@ import numpy as np
 
 from components.evaluate.spec import Rule, SliceRule
 from components.evaluate.tally import BASELINE_AXIS, CANDIDATE_AXIS, Tally
-from compression.settings.metrics import METRICS
+from compression.outputs import of_output, parted
+from compression.settings.metrics import metric_row, title
 from compression.statistics import bootstrap, intervals, paired
 from compression.statistics.bounds import Bounds
 from compression.statistics.decision import Decision, decide
@@ -45,9 +46,17 @@ class Measured:
     candidate: Mapping[str, Value]
     baseline: Mapping[str, Value]
 
+    def of_output(self, output: str) -> "Measured":
+        """The same under names that say which output they are of."""
+        named = ({of_output(output, name): value for name, value in part.items()} for part in vars(self).values())
+        return Measured(*named)
+
+    def __or__(self, other: "Measured") -> "Measured":
+        return Measured({**self.candidate, **other.candidate}, {**self.baseline, **other.baseline})
+
 
 def measure(metrics: tuple[str, ...], tally: Tally, confidence: float, *, quick: bool = False) -> Measured:
-    """Every number of a slice.
+    """Every number of one output on a slice.
 
     Args:
         metrics: Keys of `METRICS`.
@@ -139,21 +148,31 @@ def read_bounds(stored: Mapping[str, Value], name: str, confidence: float) -> Bo
 
 def decisions(rule: Rule, stored: Mapping[str, Value], confidence: float) -> list[Decision]:
     """Every threshold of a rule, decided on the stored numbers of one slice."""
-    row = METRICS[rule.metric]
-    worsens = "drop" if row.higher_is_better else "rise"
+    output, metric = parted(rule.metric)
+    own = of_one(stored, output)
+    words = {"title": title(rule.metric), "worsens": "drop" if metric_row(metric).higher_is_better else "rise"}
     made = []
     for name in _BOUNDS:
         limit = getattr(rule, name)
         if limit is None:
             continue
-        bounds = read_bounds(stored, bounds_name(name, rule.metric), confidence)
-        words = {"title": row.title, "worsens": worsens}
+        bounds = read_bounds(own, bounds_name(name, metric), confidence)
         decision = decide(bounds, name, limit, **words)
-        if rule.metric == "accuracy" and name == "max_drop" and decision.state == "not_enough_data":
-            needed = needed_for_accuracy(read_pairs(stored), limit, confidence)
+        if metric == "accuracy" and name == "max_drop" and decision.state == "not_enough_data":
+            needed = needed_for_accuracy(read_pairs(own), limit, confidence)
             decision = decide(bounds, name, limit, **words, needed=needed)
         made.append(decision)
     return made
+
+
+def of_one(stored: Mapping[str, Value], output: str) -> dict[str, Value]:
+    """The stored numbers of one output under their plain names."""
+    return {plain: value for name, value in stored.items() for of, plain in [parted(name)] if of == output}
+
+
+def examples(stored: Mapping[str, Value]) -> int:
+    """Number of examples of a slice, which is the same for all outputs; 0 where nothing was stored."""
+    return int(next((value for name, value in stored.items() if parted(name)[1] == EXAMPLE_COUNT), 0))
 
 
 def read_pairs(stored: Mapping[str, Value]) -> paired.PairedCounts:
@@ -164,14 +183,11 @@ def read_pairs(stored: Mapping[str, Value]) -> paired.PairedCounts:
 
 def thresholds(part: SliceRule) -> dict[str, tuple[float | None, float | None]]:
     """The same rules as lower and upper limits of stored names, for TFMA's validation; none without rules."""
-    if not part.rules:
-        return {}
-    limits: dict[str, tuple[float | None, float | None]] = {
-        EXAMPLE_COUNT: (float(part.min_examples), None),
-        INVALID: (None, 0.0),
-        BASELINE_INVALID: (None, 0.0),
-    }
+    limits: dict[str, tuple[float | None, float | None]] = {}
     for rule in part.rules:
+        output, _ = parted(rule.metric)
+        limits[of_output(output, EXAMPLE_COUNT)] = (float(part.min_examples), None)
+        limits |= dict.fromkeys((of_output(output, INVALID), of_output(output, BASELINE_INVALID)), (None, 0.0))
         for name in _BOUNDS:
             limit = getattr(rule, name)
             if limit is not None:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tfx.utils import path_utils
 
 from components import model_artifact
-from compression.predict import TFLitePredictor
+from compression.outputs import keys
+from compression.predict import TFLitePredictor, one_after_another
 
 _SIGNATURE = "serving_default"
 
@@ -25,11 +26,13 @@ class Predictor:
 
     Attributes:
         input_names: Features that it reads.
-        predict: Features `[batch, ...]` by name to predictions `[batch, ...]`, float32.
+        outputs: Its outputs; the only one is the empty text.
+        answers: Features `[batch, ...]` by name to predictions `[batch, ...]` by output, float32.
     """
 
     input_names: tuple[str, ...]
-    predict: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    outputs: tuple[str, ...]
+    answers: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def load(model_uri: str, threads: int = 0) -> Predictor:
@@ -43,26 +46,28 @@ def load(model_uri: str, threads: int = 0) -> Predictor:
     file = folder / model_artifact.TFLITE_FILE
     if file.exists():
         predictor = TFLitePredictor(file, num_threads=threads or os.cpu_count() or 1)
-        return Predictor(predictor.input_names, partial(_in_parts, predictor))
+        outputs = keys([info.name for info in predictor.outputs])
+        return Predictor(predictor.input_names, tuple(outputs), partial(_in_parts, predictor))
     return _saved_model(folder)
 
 
-def _in_parts(predictor: TFLitePredictor, features: Mapping[str, np.ndarray]) -> np.ndarray:
+def _in_parts(predictor: TFLitePredictor, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     columns = {name: features[name] for name in predictor.input_names}
     size = len(next(iter(columns.values())))
     parts = [
-        predictor.predict({name: column[start : start + _PART_ROWS] for name, column in columns.items()})
+        predictor.answers({name: column[start : start + _PART_ROWS] for name, column in columns.items()})
         for start in range(0, size, _PART_ROWS)
     ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else one_after_another(parts)
 
 
 def _saved_model(folder: Path) -> Predictor:
     model = tf.saved_model.load(str(folder))
     signature = model.signatures[_SIGNATURE]
     inputs = signature.structured_input_signature[1]
+    names = list(signature.structured_outputs)
 
-    def predict(features: Mapping[str, np.ndarray]) -> np.ndarray:
+    def answers(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Answers of the serving signature `[batch, ...]`."""
         tensors = {
             name: tf.reshape(tf.constant(features[name], spec.dtype), [-1, *spec.shape[1:]])
@@ -70,7 +75,7 @@ def _saved_model(folder: Path) -> Predictor:
         }
         # The loaded object must live as long as its signature: the variables are its own.
         assert model is not None
-        (answer,) = signature(**tensors).values()
-        return answer.numpy().astype(np.float32)
+        made = signature(**tensors)
+        return {key: made[name].numpy().astype(np.float32) for key, name in zip(keys(names), names, strict=True)}
 
-    return Predictor(tuple(inputs), predict)
+    return Predictor(tuple(inputs), tuple(keys(names)), answers)

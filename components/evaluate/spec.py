@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from compression.outputs import by_output, of_output, parted
 from compression.settings import Settings
 from compression.settings.metrics import METRICS
 
@@ -18,7 +19,7 @@ class Rule(Settings):
     """What a candidate must keep of one metric.
 
     Attributes:
-        metric: A key of `METRICS`.
+        metric: A key of `METRICS`; of one of several outputs `output/metric`.
         max_drop: Largest loss of quality against the baseline, in the metric's unit; must hold with confidence.
         max_drop_percent: The same in percent of the baseline's value.
         min_value: Smallest value of the candidate, for metrics where higher is better.
@@ -33,7 +34,7 @@ class Rule(Settings):
 
     @model_validator(mode="after")
     def _checked(self) -> "Rule":
-        if self.metric not in METRICS:
+        if parted(self.metric)[1] not in METRICS:
             raise ValueError(f"metric must be one of {', '.join(sorted(METRICS))}, got {self.metric!r}")
         if all(value is None for value in (self.max_drop, self.max_drop_percent, self.min_value, self.max_value)):
             raise ValueError("a rule must hold a threshold: max_drop, max_drop_percent, min_value or max_value")
@@ -79,10 +80,10 @@ class GateSpec(Settings):
     """Everything that the gate depends on besides its input artifacts.
 
     Attributes:
-        task: What the labels mean.
-        label: Column of the label.
-        rules: Rules for all examples together.
-        metrics: Further metrics to report.
+        task: What the labels mean; of several outputs by name.
+        label: Column of the label; of several outputs by name.
+        rules: Rules for all examples together, which must all hold.
+        metrics: Further metrics to report, named as in rules.
         slices: Slices of the examples; the overall slice is always there.
         split: Split of the examples.
         confidence: One-sided confidence that a push passes rightly, for all variants together.
@@ -94,8 +95,8 @@ class GateSpec(Settings):
         threads: Threads of LiteRT; 0 for one per core.
     """
 
-    task: Task
-    label: str
+    task: Task | dict[str, Task]
+    label: str | dict[str, str]
     rules: tuple[Rule, ...]
     metrics: tuple[str, ...] = ()
     slices: tuple[SliceRule, ...] = ()
@@ -110,13 +111,36 @@ class GateSpec(Settings):
 
     @model_validator(mode="after")
     def _checked(self) -> "GateSpec":
+        tasks: dict[str, Task] = by_output(self.task)
+        if tasks.keys() != by_output(self.label).keys():
+            raise ValueError("task and label must be of the same outputs; name all of them in both")
+        known = {
+            of_output(output, name): None
+            for output, task in tasks.items()
+            for name, row in sorted(METRICS.items())
+            if task in row.class_names
+        }
         for name in self.all_metrics:
-            if name not in METRICS or self.task not in METRICS[name].class_names:
-                known = sorted(key for key, row in METRICS.items() if self.task in row.class_names)
+            if name not in known:
                 raise ValueError(f"task {self.task} knows the metrics {', '.join(known)}, got {name!r}")
         if any(not rule.columns for rule in self.slices):
             raise ValueError("a slice must name features or values; rules for all examples stand in `rules`")
         return self
+
+    def parts(self) -> dict[str, "GateSpec"]:
+        """Every output by itself, with names as if there were no other; the only output is the whole."""
+        labels: dict[str, str] = by_output(self.label)
+        return {output: self._part(output, task, labels[output]) for output, task in by_output(self.task).items()}
+
+    def _part(self, output: str, task: Task, label: str) -> "GateSpec":
+        own = {
+            "task": task,
+            "label": label,
+            "rules": _rules_of(output, self.rules),
+            "metrics": tuple(plain for of, plain in map(parted, self.metrics) if of == output),
+            "slices": tuple(part.model_copy(update={"rules": _rules_of(output, part.rules)}) for part in self.slices),
+        }
+        return self.model_copy(update=own)
 
     @property
     def level(self) -> float:
@@ -143,3 +167,8 @@ class GateSpec(Settings):
         yield from self.rules
         for part in self.slices:
             yield from part.rules
+
+
+def _rules_of(output: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    named = ((rule, *parted(rule.metric)) for rule in rules)
+    return tuple(rule.model_copy(update={"metric": metric}) for rule, of, metric in named if of == output)

@@ -27,6 +27,7 @@ from components.evaluate.measures import Measured, Value, measure, thresholds
 from components.evaluate.slices import SliceKey
 from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec, SliceRule
 from components.evaluate.tally import Tally, merge
+from compression.outputs import SOLE, by_output, of_output, parted
 
 TALLY_EXTRACT = "tally"
 
@@ -34,11 +35,17 @@ Metrics = dict[metric_types.MetricKey, Value]
 
 
 class MeasureTallies(beam.CombineFn):
-    """Extracts of TFMA that hold a tally of one slice to its TFMA metrics."""
+    """Extracts of TFMA that hold a tally of one slice, or several by output, to the TFMA metrics of one output.
 
-    def __init__(self, spec: GateSpec) -> None:
+    Args:
+        spec: The output's part of the gate.
+        output: Its name; empty for the only one.
+    """
+
+    def __init__(self, spec: GateSpec, output: str = SOLE) -> None:
         self._metrics = spec.all_metrics
         self._level = spec.level
+        self._output = output
 
     def create_accumulator(self) -> Tally:
         """A tally of nothing."""
@@ -46,7 +53,7 @@ class MeasureTallies(beam.CombineFn):
 
     def add_input(self, tally: Tally, element: Mapping[str, Any]) -> Tally:
         """Adds the tally of an extract."""
-        return merge(tally, element[TALLY_EXTRACT])
+        return merge(tally, by_output(element[TALLY_EXTRACT])[self._output])
 
     def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
         """The tally of all."""
@@ -54,7 +61,7 @@ class MeasureTallies(beam.CombineFn):
 
     def extract_output(self, tally: Tally) -> Metrics:
         """Values by TFMA's keys."""
-        return _keyed(measure(self._metrics, tally, self._level))
+        return _keyed(measure(self._metrics, tally, self._level).of_output(self._output))
 
 
 def _keyed(measured: Measured) -> Metrics:
@@ -66,16 +73,17 @@ def _keyed(measured: Measured) -> Metrics:
 
 
 def _key(name: str, model: str) -> metric_types.MetricKey:
+    output, plain = parted(name)
     # TFMA looks thresholds of metrics by name up under no weighting at all, which is not its own default.
-    return metric_types.MetricKey(name=name, model_name=model, example_weighted=None)
+    return metric_types.MetricKey(name=plain, model_name=model, output_name=output, example_weighted=None)
 
 
 class EdgeGate(metric_types.Metric):
-    """The gate's numbers as a TFMA metric, over extracts that hold the tally of a whole batch of one slice.
+    """The gate's numbers of one output as a TFMA metric, over extracts that hold tallies of a whole batch of one slice.
 
     Args:
         name: Name of the metric.
-        spec: A `GateSpec` as JSON.
+        spec: The output's part of a `GateSpec` as JSON.
     """
 
     def __init__(self, name: str = "edge_gate", spec: str = "") -> None:
@@ -92,36 +100,39 @@ class _WholeExtract(metric_types.Preprocessor):
         yield extracts
 
 
-def _computations(name: str, spec: str) -> metric_types.MetricComputations:
-    keys = [_key(name, model) for model in (CANDIDATE, BASELINE)]
-    combiner = MeasureTallies(GateSpec.model_validate_json(spec))
+def _computations(name: str, spec: str, output_names: Sequence[str]) -> metric_types.MetricComputations:
+    (output,) = output_names
+    keys = [_key(of_output(output, name), model) for model in (CANDIDATE, BASELINE)]
+    combiner = MeasureTallies(GateSpec.model_validate_json(spec), output)
     return [metric_types.MetricComputation(keys, [_WholeExtract(name="whole_extract")], combiner)]
 
 
 def eval_config(spec: GateSpec) -> config_pb2.EvalConfig:
-    """The gate's rules as TFMA knows them: limits of values, per slice."""
+    """The gate's rules as TFMA knows them: limits of values, per slice and output."""
+    labels = {"label_key" if isinstance(spec.label, str) else "label_keys": spec.label}
+    return config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(name=CANDIDATE, **labels, model_type="tf_lite"),
+            config_pb2.ModelSpec(name=BASELINE, **labels, is_baseline=True),
+        ],
+        slicing_specs=[_slicing(part) for part in spec.judged],
+        metrics_specs=[_metrics_spec(part, output) for output, part in spec.parts().items()],
+    )
+
+
+def _metrics_spec(spec: GateSpec, output: str) -> config_pb2.MetricsSpec:
     limits: dict[str, list[config_pb2.PerSliceMetricThreshold]] = {}
     for part in spec.judged:
         for name, (lower, upper) in thresholds(part).items():
             limits.setdefault(name, []).append(_threshold(part, lower, upper))
-    metrics = config_pb2.MetricsSpec(
+    config = json.dumps({"spec": spec.model_dump_json()})
+    return config_pb2.MetricsSpec(
         model_names=[CANDIDATE, BASELINE],
-        metrics=[
-            config_pb2.MetricConfig(
-                class_name="EdgeGate", module=__name__, config=json.dumps({"spec": spec.model_dump_json()})
-            )
-        ],
+        output_names=[output] if output else [],
+        metrics=[config_pb2.MetricConfig(class_name="EdgeGate", module=__name__, config=config)],
         per_slice_thresholds={
             name: config_pb2.PerSliceMetricThresholds(thresholds=entries) for name, entries in limits.items()
         },
-    )
-    return config_pb2.EvalConfig(
-        model_specs=[
-            config_pb2.ModelSpec(name=CANDIDATE, label_key=spec.label, model_type="tf_lite"),
-            config_pb2.ModelSpec(name=BASELINE, label_key=spec.label, is_baseline=True),
-        ],
-        slicing_specs=[_slicing(part) for part in spec.judged],
-        metrics_specs=[metrics],
     )
 
 
@@ -193,7 +204,8 @@ def read(folder: str) -> dict[SliceKey, dict[str, dict[str, Value]]]:
         slot = found.setdefault(_slice_key(message.slice_key), {CANDIDATE: {}, BASELINE: {}})
         for item in message.metric_keys_and_values:
             if not item.key.is_diff:
-                slot[item.key.model_name][item.key.name] = _value(item.value)
+                name = of_output(item.key.output_name, item.key.name)
+                slot[item.key.model_name][name] = _value(item.value)
     return found
 
 

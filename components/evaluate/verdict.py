@@ -12,6 +12,7 @@ import tensorflow as tf
 from components.evaluate import measures
 from components.evaluate.slices import SliceKey
 from components.evaluate.spec import BASELINE, CANDIDATE, GateSpec, Rule, SliceRule
+from compression.outputs import of_output, parted
 from compression.statistics.bounds import Bounds
 from compression.statistics.decision import Decision
 
@@ -27,7 +28,8 @@ class Check:
 
     Attributes:
         slice: Name of the slice; empty for all examples.
-        metric: The rule's metric; empty where there was nothing to compute it from.
+        metric: The rule's metric, of one of several outputs `output/metric`; empty where there was nothing to compute
+            it from.
         rule: Which threshold, `examples` for the size of the slice.
         state: `passed`, `blocked` or `not_enough_data`.
         limit: The threshold.
@@ -59,7 +61,7 @@ class SliceResult:
         values: Its columns and values.
         examples: Number of examples.
         state: Of its rules together; `None` for a slice without rules.
-        metrics: By name `{candidate, baseline, drop, drop_ci}`.
+        metrics: By name, as in `Check`, `{candidate, baseline, drop, drop_ci}`.
     """
 
     slice: str
@@ -78,7 +80,8 @@ class Verdict:
         confidence: One-sided, of every bound.
         slices: All slices; the overall one, named by the empty text, comes first.
         checks: All rules.
-        confusion: Confusion matrices of all examples by model, label by answer; empty without classes.
+        confusion: Confusion matrices of all examples by model, of several outputs by `output/model`, label by answer;
+            empty without classes.
     """
 
     state: State
@@ -119,7 +122,7 @@ def _check_part(part: SliceRule, results: Results, level: float) -> list[Check]:
 
 
 def _check_slice(part: SliceRule, key: SliceKey, stored: Mapping[str, measures.Value], level: float) -> list[Check]:
-    examples = int(stored.get(measures.EXAMPLE_COUNT, 0))
+    examples = measures.examples(stored)
     if examples < part.min_examples:
         return [_too_few(slice_name(key), examples, part.min_examples)]
     return [
@@ -167,14 +170,16 @@ def _slice_result(
     own = [check for check in checks if check.slice == slice_name(key)]
     metrics = {}
     for metric in spec.all_metrics:
-        bounds: Bounds = measures.read_bounds(models[CANDIDATE], measures.bounds_name("max_drop", metric), spec.level)
+        output, plain = parted(metric)
+        stored = measures.of_one(models[CANDIDATE], output)
+        bounds: Bounds = measures.read_bounds(stored, measures.bounds_name("max_drop", plain), spec.level)
         metrics[metric] = {
             "candidate": _finite(models[CANDIDATE].get(metric)),
             "baseline": _finite(models[BASELINE].get(metric)),
             "drop": _finite(bounds.estimate),
             "drop_ci": [_finite(bounds.lower), _finite(bounds.upper)],
         }
-    examples = int(models[CANDIDATE].get(measures.EXAMPLE_COUNT, 0))
+    examples = measures.examples(models[CANDIDATE])
     return SliceResult(slice_name(key), dict(key), examples, _together(own) if own else None, metrics)
 
 
@@ -184,9 +189,13 @@ def slice_name(key: SliceKey) -> str:
 
 
 def _confusion(results: Results) -> dict[str, list[list[int]]]:
-    overall = results.get((), {})
-    tables = {model: values.get(measures.CONFUSION) for model, values in overall.items()}
-    return {model: np.asarray(table).tolist() for model, table in tables.items() if table is not None}
+    return {
+        of_output(output, model): np.asarray(value).tolist()
+        for model, values in results.get((), {}).items()
+        for name, value in values.items()
+        for output, plain in [parted(name)]
+        if plain == measures.CONFUSION
+    }
 
 
 def _finite(value: measures.Value | None) -> float | None:

@@ -12,6 +12,7 @@ from compression import isolation, keras_models
 from compression.conversion import Request, finish
 from compression.data import Task
 from compression.errors import CompressionError
+from compression.outputs import of_output
 from compression.preview.samples import EXAMPLES, RandomData
 from compression.quantization.converter import missing_operators
 from compression.settings import QuantizeSettings
@@ -41,7 +42,10 @@ class ConversionPreview:
 
 
 def preview_conversion(
-    model: keras.Model, settings: QuantizeSettings, task: Task, reports: Sequence[Mapping[str, Any]] = ()
+    model: keras.Model,
+    settings: QuantizeSettings,
+    task: Task | Mapping[str, Task],
+    reports: Sequence[Mapping[str, Any]] = (),
 ) -> ConversionPreview:
     """Converts in a child process, as a run would, and tells what comes out.
 
@@ -51,13 +55,14 @@ def preview_conversion(
     Args:
         model: The model as the steps before would leave it, apart from training.
         settings: Of `quantize`.
-        task: Fixes the labels.
+        task: Fixes the labels; of several outputs by name.
         reports: What these steps would report: `step`, `promises`, and `left_float`.
     """
     without_budget = {"max_validation_drop": None, "keep": None, "ranking_examples": None}
     chosen = settings.model_copy(update={**without_budget, "calibration_examples": EXAMPLES})
     data = RandomData.for_model(model, task)
-    metric = "mae" if task == "regression" else "accuracy"
+    output, first = next(iter(data.tasks.items()))
+    metric = of_output(output, "mae" if first == "regression" else "accuracy")
     with tempfile.TemporaryDirectory() as folder:
         directory = str(Path(folder) / "model")
         keras_models.save(model, directory)

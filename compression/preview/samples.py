@@ -1,12 +1,13 @@
 """Random examples for models that have seen none: enough for sizes and operators, not for quality."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tf_keras as keras
 
 from compression.data import Split, Task, TrainingData
+from compression.outputs import by_output, packed
 
 EXAMPLES = 16
 
@@ -32,20 +33,20 @@ class RandomData:
 
     Attributes:
         inputs: What the model's inputs take, by name.
-        task: Fixes the labels.
+        tasks: Fix the labels, by output as in `compression.outputs`.
     """
 
     inputs: dict[str, RandomInput]
-    task: Task
+    tasks: Mapping[str, Task]
 
     @classmethod
-    def for_model(cls, model: keras.Model, task: Task) -> "RandomData":
+    def for_model(cls, model: keras.Model, task: Task | Mapping[str, Task]) -> "RandomData":
         """Data for the inputs of a model; an input of an embedding takes indices that it knows."""
         inputs = {
             name: RandomInput(tuple(tensor.shape[1:]), tensor.dtype.name, _rows(model, tensor))
             for name, tensor in zip(model.input_names, model.inputs, strict=True)
         }
-        return cls(inputs, task)
+        return cls(inputs, by_output(task))
 
     def __call__(self, names: Sequence[str]) -> TrainingData:
         """The same `EXAMPLES` examples for train and validation, the same in every process.
@@ -55,9 +56,13 @@ class RandomData:
         """
         random = np.random.default_rng(0)
         features = {name: _draw(self.inputs[name], random) for name in names}
-        label = (np.arange(EXAMPLES) % 2).astype(np.int64 if self.task == "multiclass" else np.float32)
-        split = Split.from_arrays(features, label if self.task == "multiclass" else label.reshape(-1, 1))
-        return TrainingData(split, split, self.task, seed=0)
+        split = Split.from_arrays(features, packed({output: _labels(task) for output, task in self.tasks.items()}))
+        return TrainingData(split, split, packed(self.tasks), seed=0)
+
+
+def _labels(task: Task) -> np.ndarray:
+    alternating = np.arange(EXAMPLES) % 2
+    return alternating if task == "multiclass" else alternating.astype(np.float32).reshape(-1, 1)
 
 
 def _draw(wanted: RandomInput, random: np.random.Generator) -> np.ndarray:

@@ -16,6 +16,7 @@ from compression.data import Features, Split
 from compression.errors import CompressionError
 from compression.flatbuffer import read_graphs
 from compression.predict import TFLitePredictor
+from compression.qat import is_quantization_aware
 from compression.quantization.layer_operators import layer_operators
 from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
@@ -49,11 +50,8 @@ def convert_whole(
     Raises:
         CompressionError: The converter refuses an operator, or cannot quantize what is inside a loop.
     """
-    if settings.mode in CALIBRATED_MODES:
-        model = _without_loops(model, settings.mode, fuse=ranges)
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
-        _MODES[settings.mode](converter)
+        converter = _converter(model, Path(folder), settings.mode)
         if keep_sharing:
             _quantize_per_tensor(converter, model)
         if settings.mode in CALIBRATED_MODES and ranges:
@@ -74,7 +72,7 @@ def missing_operators(model: keras.Model) -> dict[str, tuple[str, ...]]:
         Layers by TensorFlow's name of an operator; empty when the converter refuses the model for another reason.
     """
     with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
+        converter = _converter(model, Path(folder), "float32")
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
         converter.allow_custom_ops = True
         try:
@@ -105,11 +103,9 @@ class Int8Requantizer:
     def __init__(
         self, model: keras.Model, settings: QuantizeSettings, calibration: Split, *, keep_sharing: bool = False
     ) -> None:
-        model = _without_loops(model, settings.mode, fuse=True)
         self._io = tf.int8 if settings.mode == "int8_io" else tf.float32
         with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-            self._converter = _converter(model, Path(folder) / "model")
-            _MODES[settings.mode](self._converter)
+            self._converter = _converter(model, Path(folder), settings.mode)
             if keep_sharing:
                 _quantize_per_tensor(self._converter, model)
             self._converter.representative_dataset = _representative(model, settings, calibration)
@@ -160,18 +156,32 @@ def per_tensor_convolutions(model: keras.Model) -> bool:
     layers = [layer for layer in model.submodules if isinstance(layer, keras.layers.Layer)]
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
         return False
-    kernels = [
-        weight.numpy() for layer in layers for weight in layer.weights if "kernel:" in weight.name and weight.ndim > 2
-    ]
-    return all(np.unique(kernel).size <= min(256, kernel.size // 2) for kernel in kernels)
+    kernels = [weight.numpy() for layer in layers for weight in layer.weights if "kernel:" in weight.name]
+    return all(np.unique(kernel).size <= min(256, kernel.size // 2) for kernel in kernels if kernel.ndim > 2)
 
 
-def _converter(model: keras.Model, directory: Path) -> tf.lite.TFLiteConverter:
-    batch_size = 1 if keras_models.looping_layers(model) else None
+def _converter(model: keras.Model, directory: Path, mode: str) -> tf.lite.TFLiteConverter:
+    """A converter set to a mode, of a model exported into a folder."""
+    loops = keras_models.looping_layers(model)
+    converter = _export(model, directory / "model", 1 if loops else None)
+    # Quantizing activations inside a loop crashes the converter, and the process with it; an LSTM that is fused cannot
+    # take the ranges of quantization-aware training.
+    looping = loops and mode in CALIBRATED_MODES
+    if looping and (is_quantization_aware(model) or _is_looping(_reader(directory / "model"))):
+        converter = _export(_unrolled(model, loops, mode), directory / "unrolled", None)
+    _MODES[mode](converter)
+    return converter
+
+
+def _export(model: keras.Model, directory: Path, batch_size: int | None) -> tf.lite.TFLiteConverter:
     module = tf.Module()
     module.model = model
     signatures = {keras_models.SIGNATURE: keras_models.serving_function(model, batch_size)}
     tf.saved_model.save(module, str(directory), signatures=signatures)
+    return _reader(directory)
+
+
+def _reader(directory: Path) -> tf.lite.TFLiteConverter:
     return tf.lite.TFLiteConverter.from_saved_model(str(directory), signature_keys=[keras_models.SIGNATURE])
 
 
@@ -223,10 +233,10 @@ _MODES: dict[str, Callable[[tf.lite.TFLiteConverter], None]] = {
 def _representative(
     model: keras.Model, settings: QuantizeSettings, calibration: Split
 ) -> Callable[[], Iterator[Features]]:
-    features, label = calibration.take_arrays(settings.calibration_examples)
+    features, _ = calibration.take_arrays(settings.calibration_examples)
 
     def examples() -> Iterator[Features]:
-        for index in range(len(label)):
+        for index in range(min(settings.calibration_examples, calibration.size)):
             yield {name: features[name][index : index + 1] for name in model.input_names}
 
     return examples
@@ -246,27 +256,18 @@ def _run(converter: tf.lite.TFLiteConverter, mode: str) -> bytes:
         ) from error
 
 
-def _without_loops(model: keras.Model, mode: str, *, fuse: bool) -> keras.Model:
-    """The model as it can be calibrated: quantizing activations inside a loop crashes the converter and its process.
+def _is_looping(converter: tf.lite.TFLiteConverter) -> bool:
+    """Whether a float file has a loop; an LSTM that TFLite fuses is none."""
+    graphs = read_graphs(_run(converter, "float32"))
+    return any(operator.name == "WHILE" for graph in graphs for operator in graph.operators)
 
-    An LSTM that TFLite fuses is no loop. Where there is one, all recurrent layers are written out step by step, and
-    also in quantization-aware models, whose ranges a fused LSTM cannot take.
-    """
-    layers = keras_models.looping_layers(model)
-    if not layers or (fuse and not _has_loop(model)):
-        return model
+
+def _unrolled(model: keras.Model, loops: list[str], mode: str) -> keras.Model:
     try:
         return unrolled(model)
     except CompressionError as error:
         raise CompressionError(
-            f"mode {mode} needs a graph without loops, got a loop for {', '.join(layers)}, and it cannot be written "
+            f"mode {mode} needs a graph without loops, got a loop for {', '.join(loops)}, and it cannot be written "
             f"out: {error}; or use an LSTM that TFLite can fuse (Keras's default activations, no mask), or choose mode "
             "dynamic or float16"
         ) from error
-
-
-def _has_loop(model: keras.Model) -> bool:
-    with _conversion_lock, tempfile.TemporaryDirectory() as folder:
-        converter = _converter(model, Path(folder) / "model")
-        graphs = read_graphs(_run(converter, "float32"))
-    return any(operator.name == "WHILE" for graph in graphs for operator in graph.operators)

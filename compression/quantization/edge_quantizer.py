@@ -127,10 +127,10 @@ class EdgeRequantizer:
 
     def _nearest(self, precisions: Mapping[str, str], calibration: Split) -> str:
         features, _ = calibration.take_arrays(_CLIPPING_EXAMPLES)
-        expected = TFLitePredictor(self.content).predict(features)
+        expected = TFLitePredictor(self.content).table(features)
         errors = {}
         for self.clipping in ("min_max", "octav"):
-            got = TFLitePredictor(self(precisions)).predict(features)
+            got = TFLitePredictor(self(precisions)).table(features)
             errors[self.clipping] = float(np.mean((got - expected) ** 2))
         return min(errors, key=lambda clipping: errors[clipping])
 
@@ -159,11 +159,11 @@ def _refuse_unseen(operators: Sequence[LayerOperator], mode: str) -> None:
 
 def activation_ranges(content: bytes, settings: QuantizeSettings, calibration: Split) -> dict[str, qtyping.QSV]:
     """Smallest and largest value of every activation over the calibration examples."""
-    features, label = calibration.take_arrays(settings.calibration_examples)
+    features, _ = calibration.take_arrays(settings.calibration_examples)
     names = TFLitePredictor(content).input_names
     batches: list[Features] = [
         {name: features[name][start : start + _CALIBRATION_BATCH] for name in names}
-        for start in range(0, len(label), _CALIBRATION_BATCH)
+        for start in range(0, min(settings.calibration_examples, calibration.size), _CALIBRATION_BATCH)
     ]
     rules = recipe_manager.RecipeManager()
     rules.load_quantization_recipe(recipe.static_wi8_ai8())

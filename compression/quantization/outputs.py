@@ -1,14 +1,15 @@
 """Whether a file computes what its model computes: outputs side by side on real examples."""
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import tf_keras as keras
 
-from compression.data import Features, Split
+from compression.data import Split
+from compression.model_outputs import ask
+from compression.outputs import SOLE
 from compression.predict import TFLitePredictor
 
 FLOAT_TOLERANCES: dict[str, float] = {"float32": 1e-4, "float16": 2.0**-5}
@@ -47,12 +48,14 @@ class Comparison:
         error: The measure, in units of the outputs.
         allowed: What it may be.
         examples: Number of examples compared.
+        output: Which of several outputs; empty for the only one.
     """
 
     measure: str
     error: float
     allowed: float
     examples: int
+    output: str = SOLE
 
     @property
     def fits(self) -> bool:
@@ -67,6 +70,8 @@ class Comparison:
 def compare(model: keras.Model, tflite: bytes, mode: str, split: Split) -> Comparison:
     """Compares a file with the Keras model it was made from, on the first examples of a split.
 
+    Of several outputs, each by its own scale, the one that fits least is returned.
+
     Args:
         model: The model, quantization-aware or not.
         tflite: The file.
@@ -74,8 +79,11 @@ def compare(model: keras.Model, tflite: bytes, mode: str, split: Split) -> Compa
         split: Real examples.
     """
     features, _ = split.take_arrays(EXAMPLES)
-    expected = keras_answers(model)(features)
-    return judge(expected, TFLitePredictor(tflite).predict(features), mode)
+    expected, got = ask(model, features), TFLitePredictor(tflite).answers(features)
+    found = [
+        replace(judge(np.asarray(values), got[output], mode), output=output) for output, values in expected.items()
+    ]
+    return max(found, key=lambda one: (not one.fits, one.error / one.allowed if one.allowed else 0.0))
 
 
 def judge(expected: np.ndarray, got: np.ndarray, mode: str) -> Comparison:
@@ -99,16 +107,6 @@ def judge(expected: np.ndarray, got: np.ndarray, mode: str) -> Comparison:
     error = math.sqrt(np.mean(squares[kept])) if np.isfinite(got).all() else math.nan
     allowed = math.sqrt(UNEXPLAINED[mode] * float(np.mean(deviations[kept])))
     return Comparison("root mean square error", error, max(allowed, _step(expected, largest)), len(expected))
-
-
-def keras_answers(model: keras.Model) -> Callable[[Features], np.ndarray]:
-    """The model as a function from features by name to predictions, float32 `[batch, ...]`."""
-
-    def answer(features: Features) -> np.ndarray:
-        inputs = [features[name] for name in model.input_names]
-        return np.asarray(model(inputs[0] if len(inputs) == 1 else inputs, training=False), np.float32)
-
-    return answer
 
 
 def _step(expected: np.ndarray, largest: float) -> float:

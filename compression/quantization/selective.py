@@ -71,7 +71,7 @@ class Selector:
         operators: What the model in float computes.
         data: `validation` is looked at.
         settings: Mode, budget, precision of kept layers, number of ranking examples.
-        metric: A name in `compression.settings.metrics.METRICS`.
+        metric: A name in `compression.settings.metrics.METRICS`; of one of several outputs `output/name`.
         fixed: Operators whose precision the user chose; they are not ranked.
     """
 
@@ -147,18 +147,20 @@ class Selector:
             left = self._drop(content)
             if left <= self._budget:
                 break
-        if left > self._budget or len(kept) == len(self._groups):
-            self._give_up(left, len(kept))
+        if left > self._budget:
+            self._give_up(left)
         # The last one is needed: without it the budget was not met.
         for rank in kept[-2::-1]:
             fewer = [one for one in kept if one is not rank]
             candidate = self._convert(name for one in fewer for name in one.operators)
             if (found := self._drop(candidate)) <= self._budget:
                 content, left, kept = candidate, found, fewer
+        if len(kept) == len(self._groups):
+            self._give_up(left)
         return content, left, kept
 
-    def _give_up(self, left: float, count: int) -> None:
-        settings = self._settings
+    def _give_up(self, left: float) -> None:
+        settings, count = self._settings, len(self._groups)
         if left > self._budget:
             got = f"a drop of {left:.4g} of {self._metric} with all {count} layers in {settings.kept_precision}"
         else:
@@ -176,7 +178,7 @@ class Selector:
         return drop(self._metric, self._reference, self._value(content, self._validation))
 
     def _value(self, content: bytes, split: Split) -> float:
-        return evaluate(TFLitePredictor(content).predict, split, self._metric, self._task)
+        return evaluate(TFLitePredictor(content).answers, split, self._metric, self._task)
 
 
 def _groups(operators: Sequence[LayerOperator], settings: QuantizeSettings) -> dict[str, tuple[str, ...]]:
@@ -203,5 +205,5 @@ def _spread(split: Split, count: int) -> Split:
 
 
 def _predictions(content: bytes, split: Split) -> np.ndarray:
-    predict = TFLitePredictor(content).predict
-    return np.concatenate([predict(features) for features, _ in split.iterate_arrays(_BATCH)])
+    table = TFLitePredictor(content).table
+    return np.concatenate([table(features) for features, _ in split.iterate_arrays(_BATCH)])

@@ -39,15 +39,27 @@ def _none_completed(trials: Sequence[Trial], settings: SearchSettings) -> str:
     if failed:
         parts.append(f"{describe(failed[0].hparams)} failed: {failed[0].reason}")
     if over:
-        parts += [_smallest(over, name, getattr(settings, name)) for name in _COSTS if getattr(settings, name)]
+        given = {name: limit for name in _COSTS if (limit := getattr(settings, name)) is not None}
+        broken = {name: limit for name, limit in given.items() if not _kept(over, name, limit)}
+        parts += [_least(over, name, limit) for name, limit in (broken or given).items()]
         parts.append("raise the budget, or add smaller values to search_space")
     return "; ".join(parts)
 
 
-def _smallest(trials: Sequence[Trial], budget: str, limit: int) -> str:
+def _costs(trials: Sequence[Trial], budget: str) -> list[tuple[int, Trial]]:
+    """What was measured, with the trial."""
+    field, _ = _COSTS[budget]
+    return [(cost, trial) for trial in trials if (cost := getattr(trial, field)) is not None]
+
+
+def _kept(trials: Sequence[Trial], budget: str, limit: int) -> bool:
+    return any(cost <= limit for cost, _ in _costs(trials, budget))
+
+
+def _least(trials: Sequence[Trial], budget: str, limit: int) -> str:
     field, words = _COSTS[budget]
-    measured = [trial for trial in trials if getattr(trial, field) is not None]
-    if not measured:
+    costs = _costs(trials, budget)
+    if not costs:
         return f"{budget} is {limit:,}, and nothing was measured: {trials[0].not_measured.get(field)}"
-    least = min(measured, key=lambda trial: int(getattr(trial, field)))
-    return f"{budget} is {limit:,}, the least seen is {words.format(getattr(least, field))} ({describe(least.hparams)})"
+    least, trial = min(costs, key=lambda pair: pair[0])
+    return f"{budget} is {limit:,}, the least seen is {words.format(least)} ({describe(trial.hparams)})"

@@ -1,8 +1,7 @@
-"""One trial of a search: build, measure the converted model, train if it is within the budgets, measure again."""
+"""One trial of a search: measure the converted model, train it if it is within the budgets, measure again."""
 
 import gzip
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -12,19 +11,20 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 
+from compression import keras_models
 from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
 from compression.edge import budgets
 from compression.edge.graph import read_graph
 from compression.edge.macs import NotCounted, macs
-from compression.errors import CompressionError
+from compression.errors import CompressionError, OutputMismatch
 from compression.evaluate import evaluate
 from compression.predict import TFLitePredictor
 from compression.quantize import convert
 from compression.search.space import Point
 from compression.settings import QuantizeSettings, SearchSettings, TrainSettings
 from compression.settings.edge import EdgeSettings
-from compression.settings.metrics import METRICS
+from compression.settings.metrics import metric_row
 from compression.training import train
 
 _UNTRAINED = "gzip depends on the weights, and the model was not trained"
@@ -78,50 +78,42 @@ class Trial:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What all trials of a search share.
+    """What all trials of a search share; can be sent to another process.
 
     Attributes:
-        build: A point to an untrained model that passed `check_model`.
-        data: Names of a model's inputs to the examples that it reads.
+        read: Gives the train and validation data with the features of these names.
         settings: Budgets, conversion mode, and what replaces `train`'s settings.
         train: Settings of the final training.
         metric: A name in `compression.settings.metrics.METRICS`.
-        seed: Seed of every random choice; that of the data.
+        seed: Seed of every random choice.
     """
 
-    build: Callable[[Point], keras.Model]
-    data: Callable[[Sequence[str]], TrainingData]
+    read: Callable[[Sequence[str]], TrainingData]
     settings: SearchSettings
     train: TrainSettings
     metric: str
     seed: int
 
 
-def run_trial(experiment: Experiment, hparams: Point, known: Trial | None = None) -> Trial:
-    """Runs one trial; its result depends on its arguments alone, not on the trials before it.
+def run_trial(model: str, hparams: Point, experiment: Experiment) -> Trial:
+    """Measures a model and, if it is within the budgets, trains it: the work of one child process.
 
     The budgets for size and multiply-accumulates are checked before training: neither depends on what the weights
     are, as long as they are not zeros and ones, which untrained biases and scales are and which the converter folds
     away. After training all budgets are checked on the trained file.
 
     Args:
+        model: Folder of the untrained model, as `keras_models.save` writes it.
+        hparams: The point at which it was built.
         experiment: What all trials share.
-        hparams: The point.
-        known: What an earlier search, perhaps with other budgets, found at this point. Nothing is done again that it
-            answers.
 
     Returns:
-        A failed trial when the model cannot be built, converted or trained.
+        A failed trial when the model cannot be converted or trained.
     """
-    judged = judge(known, experiment.settings) if known else None
-    if judged is not None:
-        return judged
-    begin = time.monotonic()
     try:
-        trial = _measure_and_train(experiment, hparams)
+        return _measure_and_train(model, hparams, experiment)
     except CompressionError as error:
-        trial = Trial(hparams, Status.FAILED, reason=str(error))
-    return replace(trial, seconds=round(time.monotonic() - begin, 3))
+        return Trial(hparams, Status.FAILED, reason=str(error))
 
 
 def judge(trial: Trial, settings: SearchSettings) -> Trial | None:
@@ -137,7 +129,7 @@ def judge(trial: Trial, settings: SearchSettings) -> Trial | None:
 def loss(trial: Trial, metric: str) -> float:
     """What a search minimizes: the value of a completed trial, negated where higher is better."""
     assert trial.value is not None
-    return -trial.value if METRICS[metric].higher_is_better else trial.value
+    return -trial.value if metric_row(metric).higher_is_better else trial.value
 
 
 def over_budget(trial: Trial, settings: SearchSettings) -> list[str]:
@@ -152,14 +144,14 @@ def over_budget(trial: Trial, settings: SearchSettings) -> list[str]:
     return [budget.reason for budget in budgets.judge(limits, asdict(trial), trial.not_measured) if not budget.met]
 
 
-def _measure_and_train(experiment: Experiment, hparams: Point) -> Trial:
+def _measure_and_train(folder: str, hparams: Point, experiment: Experiment) -> Trial:
     settings = experiment.settings
     seed_everything(experiment.seed)
-    model = experiment.build(hparams)
-    data = experiment.data(model.input_names)
+    model = keras_models.load(folder)
+    data = experiment.read(model.input_names)
     with _generic_weights(model):
         untrained = QuantizeSettings(mode=settings.mode, calibration_examples=_CALIBRATION_OF_UNTRAINED)
-        content = convert(model, untrained, data.train)
+        content = _converted(model, untrained, data.train)
     trial = _measured(Trial(hparams, Status.OVER_BUDGET, not_measured={"gzip_bytes": _UNTRAINED}), content)
     judged = judge(trial, settings)
     if judged is not None:
@@ -170,6 +162,14 @@ def _measure_and_train(experiment: Experiment, hparams: Point) -> Trial:
     gzip_bytes = len(gzip.compress(content, compresslevel=9))
     trained = _measured(Trial(hparams, Status.COMPLETED, value=value, gzip_bytes=gzip_bytes), content)
     return judge(trained, settings) or trained
+
+
+def _converted(model: keras.Model, settings: QuantizeSettings, train_split: Split) -> bytes:
+    """The file of an untrained model: how well it answers is no matter."""
+    try:
+        return convert(model, settings, train_split)
+    except OutputMismatch as found:
+        return found.content
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def _measured(trial: Trial, content: bytes) -> Trial:
 
 
 def _value(content: bytes, validation: Split, metric: str, data: TrainingData) -> float:
-    value = evaluate(TFLitePredictor(content).predict, validation, metric, data.task)
+    value = evaluate(TFLitePredictor(content).answers, validation, metric, data.task)
     if not math.isfinite(value):
         raise CompressionError(f"{metric} must be a finite number on validation, got {value}; lower learning_rate")
     return value

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from compression.outputs import parted
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -33,6 +35,21 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def metric_row(name: str) -> Metric:
+    """The row of a metric, `accuracy`, or of an output's metric, `digit/accuracy`."""
+    return METRICS[parted(name)[1]]
+
+
+def title(name: str) -> str:
+    """How people write a metric.
+
+    >>> title("auc"), title("parity/auc")
+    ('area under the ROC curve', 'area under the ROC curve of parity')
+    """
+    output, metric = parted(name)
+    return f"{METRICS[metric].title} of {output}" if output else METRICS[metric].title
+
+
 def drop(metric: str, baseline: float, candidate: float) -> float:
     """Loss of quality from baseline to candidate, in the metric's own direction; negative is a gain.
 
@@ -41,4 +58,4 @@ def drop(metric: str, baseline: float, candidate: float) -> float:
     >>> drop("rmse", baseline=2.0, candidate=2.5)
     0.5
     """
-    return baseline - candidate if METRICS[metric].higher_is_better else candidate - baseline
+    return baseline - candidate if metric_row(metric).higher_is_better else candidate - baseline

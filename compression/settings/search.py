@@ -38,6 +38,13 @@ class SearchSettings(Settings):
         default=None, ge=1, description="largest converted file after gzip -9; known after training only"
     )
     max_macs: int | None = Field(default=None, ge=1, description="most multiply-accumulates for one example")
+    time_limit_s: float = Field(
+        default=7200.0,
+        gt=0.0,
+        le=604_800.0,
+        allow_inf_nan=False,
+        description="seconds that a trial may take; it has failed then, and the search goes on",
+    )
 
     def training(self, train: TrainSettings) -> TrainSettings:
         """How a trial is trained: `train` with what is given here instead.

@@ -11,12 +11,12 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, mode
 
 from compression.settings import DistillSettings, Settings, TrainSettings
 from compression.settings.edge import EdgeSettings
-from compression.settings.metrics import METRICS
+from pipeline.config.agreement import disagreements
 from pipeline.config.document import read
-from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, nearest, report, show, show_path
-from pipeline.config.gate import GateSection
+from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
+from pipeline.config.gate import Gate, read_gate
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
-from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection
+from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError
@@ -33,7 +33,7 @@ class Config(Settings):
     model: ModelSection
     train: TrainSettings = TrainSettings()
     variants: Annotated[dict[str, tuple[Step, ...]], BeforeValidator(read_variants)]
-    gate: GateSection
+    gate: Annotated[Gate, BeforeValidator(read_gate)]
     export: ExportSection = ExportSection()
     edge: EdgeSettings = EdgeSettings()
     select: Literal["smallest", "fastest", "most_accurate"] = Field(
@@ -56,6 +56,12 @@ class Config(Settings):
         """Fingerprint of everything but `runtime`, defaults written out."""
         text = json.dumps(self.canonical(exclude={"runtime"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The task by output; see `compression.outputs`."""
+        task = self.model.task
+        return dict(task) if isinstance(task, dict) else dict.fromkeys(self.data.labels, task)
 
     def canonical(self, exclude: set[str] | None = None) -> dict[str, Any]:
         """The configuration as JSON values under the keys of the file, defaults written out."""
@@ -82,32 +88,22 @@ class Config(Settings):
     def _plain_variants(self, variants: Variants) -> dict[str, list[dict[str, object]]]:
         return {name: [dict([step.canonical()]) for step in steps] for name, steps in variants.items()}
 
+    @field_serializer("gate")
+    def _plain_gate(self, gate: Gate) -> object:
+        return gate.plain()
+
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        faults = _cross_faults(self.gate.metric, self.model.task, self.data.label_names)
+        data = self.data
+        faults = disagreements(
+            label=data.label, label_names=data.label_names, task=self.model.task, gate=self.gate.plain()
+        )
         if self.model.pretrained is not None:
             faults += _trained_elsewhere_faults("train" in self.model_fields_set)
             faults += _student_faults(self.model, self.variants)
         if faults:
             raise SectionError(*faults)
         return self
-
-
-def _cross_faults(metric: object, task: object, label_names: object) -> list[Fault]:
-    """Rules across sections, on values that may be missing or wrong themselves."""
-    faults = []
-    if isinstance(metric, str) and metric in METRICS and task in ("multiclass", "binary", "regression"):
-        known = [name for name, row in METRICS.items() if task in row.class_names]
-        if metric not in known:
-            must = f"must be one of {', '.join(known)} for the task {task}"
-            faults.append(Fault(("gate", "metric"), must, show(metric), nearest(metric, known)))
-    if label_names and task == "regression":
-        advice = "remove label_names"
-        faults.append(Fault(("data", "label_names"), "must be left out for the task regression", "names", advice))
-    if task == "binary" and isinstance(label_names, list | tuple) and len(label_names) > 2:
-        must = "must hold two names for the task binary"
-        faults.append(Fault(("data", "label_names"), must, f"{len(label_names)} names"))
-    return faults
 
 
 def _trained_elsewhere_faults(trains: bool) -> list[Fault]:
@@ -154,7 +150,12 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
         config = validate(Config, raw)
     except SectionError as error:
         # pydantic leaves the rules across sections out once any section is wrong.
-        crossing = _cross_faults(_at(raw, "gate", "metric"), _at(raw, "model", "task"), _at(raw, "data", "label_names"))
+        crossing = disagreements(
+            label=_at(raw, "data", "label"),
+            label_names=_at(raw, "data", "label_names"),
+            task=_at(raw, "model", "task"),
+            gate=raw.get("gate"),
+        )
         if _at(raw, "model", "pretrained") is not None:
             crossing += _trained_elsewhere_faults("train" in raw)
         found = [*error.faults, *crossing]

@@ -1,13 +1,17 @@
-"""The section `gate` of the configuration file."""
+"""The section `gate` of the configuration file: one rule, or a list of rules that must all hold."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from compression.outputs import SOLE, of_output
 from compression.settings import Settings
 from compression.settings.metrics import METRICS
-from pipeline.config.faults import Fault, SectionError, show
-from pipeline.config.names import FEATURE_NAME
+from pipeline.config.faults import Fault, KeyPath, SectionError, show
+from pipeline.config.names import FEATURE_NAME, OUTPUT_NAME
+from pipeline.config.translate import validate
 
 MetricName = Literal["accuracy", "auc", "precision", "recall", "f1", "rmse", "mae"]
 ColumnName = Annotated[str, Field(pattern=FEATURE_NAME)]
@@ -94,13 +98,25 @@ class SliceSection(Thresholds):
 class GateSection(Thresholds):
     """What a compressed model must keep on the eval split, as far as its examples can tell."""
 
-    metric: MetricName = Field(description="must be known for `model.task`")
+    output: Annotated[str, Field(pattern=OUTPUT_NAME)] | None = Field(
+        default=None, description="which of several outputs the rule is about; left out when there is one"
+    )
+    metric: MetricName = Field(description="must be known for the task of the output")
     confidence: float = Field(
-        default=0.95, gt=0.5, lt=1.0, description="one-sided, that a push is right, for all variants together"
+        default=0.95,
+        gt=0.5,
+        lt=1.0,
+        description="one-sided, that a push is right, for all variants and rules together; the same in all rules of a "
+        "list, where one of them may name it",
     )
     slices: Annotated[tuple[SliceSection, ...], Field(strict=False)] = Field(
         default=(), description="parts of the eval split that are looked at by themselves"
     )
+
+    @property
+    def name(self) -> str:
+        """The metric, of one of several outputs `output/metric`."""
+        return of_output(self.output or SOLE, self.metric)
 
     @model_validator(mode="after")
     def _consistent(self) -> "GateSection":
@@ -112,3 +128,84 @@ class GateSection(Thresholds):
         if faults:
             raise SectionError(*faults)
         return self
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The rules of a gate; a variant passes when all of them hold.
+
+    Attributes:
+        rules: In the order of the file. The first is the main one: variants are shown and chosen by its metric.
+        listed: Whether the file holds a list.
+    """
+
+    rules: tuple[GateSection, ...]
+    listed: bool = False
+
+    @property
+    def metric(self) -> str:
+        """The metric of the main rule, of one of several outputs `output/metric`."""
+        return self.rules[0].name
+
+    @property
+    def confidence(self) -> float:
+        """One-sided, for the push as a whole."""
+        return self.rules[0].confidence
+
+    def placed(self) -> Iterator[tuple[KeyPath, GateSection]]:
+        """Every rule with its place in the file."""
+        for position, rule in enumerate(self.rules):
+            yield ("gate", position) if self.listed else ("gate",), rule
+
+    def plain(self) -> object:
+        """As it stands in the file: a mapping, or a list of them."""
+        written = [rule.model_dump(mode="json", by_alias=True) for rule in self.rules]
+        return written if self.listed else written[0]
+
+
+def read_gate(raw: object) -> Gate:
+    """Checks the whole section.
+
+    Raises:
+        SectionError: With the faults of all rules, paths relative to the section.
+    """
+    if isinstance(raw, Gate):
+        return raw
+    listed = isinstance(raw, list | tuple)
+    if listed and not raw:
+        raise SectionError(Fault((), "must hold at least one rule", "none"))
+    faults: list[Fault] = []
+    rules: list[GateSection] = []
+    for position, item in enumerate(raw if isinstance(raw, list | tuple) else [raw]):
+        try:
+            rules.append(validate(GateSection, item))
+        except SectionError as error:
+            faults += [fault.under((position,) if listed else ()) for fault in error.faults]
+    faults = faults or [*_repeated(rules), *_unequal(rules)]
+    if faults:
+        raise SectionError(*faults)
+    return Gate(_with_one_confidence(rules), listed)
+
+
+def _repeated(rules: list[GateSection]) -> Iterator[Fault]:
+    for position, rule in enumerate(rules):
+        if rule.name in (other.name for other in rules[:position]):
+            advice = "put all its thresholds and slices into one rule"
+            must = f"must differ from that of every other rule{f' for {rule.output}' if rule.output else ''}"
+            yield Fault((position, "metric"), must, show(rule.metric), advice)
+
+
+def _unequal(rules: list[GateSection]) -> Iterator[Fault]:
+    given = [
+        (position, rule.confidence) for position, rule in enumerate(rules) if "confidence" in rule.model_fields_set
+    ]
+    for position, confidence in given:
+        if confidence != given[0][1]:
+            must = f"must be {given[0][1]:g} as in the rule before, because it holds for the push as a whole"
+            yield Fault((position, "confidence"), must, show(confidence))
+
+
+def _with_one_confidence(rules: list[GateSection]) -> tuple[GateSection, ...]:
+    """Rules that name no confidence get that of the rule which does."""
+    named = next((rule.confidence for rule in rules if "confidence" in rule.model_fields_set), rules[0].confidence)
+    return tuple(rule.model_copy(update={"confidence": named}) for rule in rules)

@@ -9,6 +9,7 @@ VARIANT_NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 MODULE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 SOURCE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 FEATURE_NAME = r"^[A-Za-z_][A-Za-z0-9_./-]{0,99}$"
+OUTPUT_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"
 ARRAY_NAME = r"^[^\x00/\\]+$"
 FILE_PATH = r"^[^\x00\r\n]+$"
 MAX_NAME = 40
@@ -19,6 +20,7 @@ WORDS = {
     MODULE_NAME: "a dotted module name such as models.digits",
     SOURCE_NAME: "the name of a source, without / and not starting with .",
     FEATURE_NAME: "a feature name of letters, digits, _ . / and -, starting with a letter or _",
+    OUTPUT_NAME: "the name of an output, of letters, digits, _ . and -, starting with a letter",
     ARRAY_NAME: "the name of an array, not empty and without / or \\",
     PROFILE_NAME: "the name of a profile, of lower-case letters, digits, - and _",
     FILE_PATH: "a path in one line, not empty",

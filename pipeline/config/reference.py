@@ -43,7 +43,7 @@ gate:
   metric: accuracy
   max_drop: 0.03               # or max_drop_percent
   min_value: 0.9               # max_value for rmse and mae
-  confidence: 0.95
+  confidence: 0.95             # a list of such rules: all must hold, variants are shown and chosen by the first
   slices:
     - {by: [writer], max_drop: 0.1, min_examples: 30}
     - {where: {label: 1}}      # no thresholds: reported, not judged
@@ -126,7 +126,10 @@ def _default(value: object) -> str:
 
 
 def _alternatives(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in entry.get("anyOf", [entry]) if part.get("type") != "null"]
+    parts = entry.get("anyOf") or entry.get("oneOf")
+    if parts is None:
+        return [] if entry.get("type") == "null" else [entry]
+    return [inner for part in parts for inner in _alternatives(part)]
 
 
 def _type(entry: dict[str, Any]) -> str:

@@ -14,12 +14,13 @@ def json_schema() -> dict[str, Any]:
     """The schema that every valid file fulfils; rules across keys are left to `validate`."""
     schema = Config.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = schema.pop("$defs")
-    # How steps are held in Python is not how they are written.
-    for name in ("Step", "Settings"):
+    # How steps and rules are held in Python is not how they are written.
+    for name in ("Step", "Settings", "Gate"):
         definitions.pop(name, None)
     for kind in STEPS:
         definitions |= _step_definitions(kind)
     schema["properties"]["variants"] = _variants()
+    schema["properties"]["gate"] = _gate()
     _drop_titles(schema)
     _drop_titles(definitions)
     head = {"$schema": DIALECT, "title": "tfx-edge configuration"}
@@ -50,6 +51,14 @@ def _variants() -> dict[str, Any]:
             "minItems": 1,
             "items": {"anyOf": [one_step | {"minProperties": 1, "maxProperties": 1}, {"enum": bare}]},
         },
+    }
+
+
+def _gate() -> dict[str, Any]:
+    rule = {"$ref": "#/$defs/GateSection"}
+    return {
+        "description": "what a compressed model must keep: one rule, or a list of rules that must all hold",
+        "anyOf": [rule, {"type": "array", "minItems": 1, "items": rule}],
     }
 
 

@@ -5,10 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from compression.outputs import by_output
 from compression.settings import SearchSettings, Settings
 from pipeline.config.faults import Fault, SectionError, nearest, show
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, MODULE_NAME, SOURCE_NAME, matches
+from pipeline.config.per_output import PerOutput
 from pipeline.config.translate import validate
+
+Task = Literal["multiclass", "binary", "regression"]
 
 SPLIT_NAMES = ("train", "validation", "eval")
 
@@ -117,7 +121,10 @@ class DataSection(Settings):
     path: str = Field(
         pattern=FILE_PATH, description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory"
     )
-    label: str = Field(pattern=FEATURE_NAME, description="the feature that the model learns to predict")
+    label: PerOutput[Annotated[str, Field(pattern=FEATURE_NAME)]] = Field(
+        description="the feature that the model learns to predict; of several outputs a mapping from output (the name "
+        "of the layer that makes it) to feature"
+    )
     arrays: dict[Annotated[str, Field(pattern=FEATURE_NAME)], Annotated[str, Field(pattern=ARRAY_NAME)]] | None = Field(
         default=None,
         min_length=2,
@@ -135,17 +142,25 @@ class DataSection(Settings):
         pattern=FILE_PATH,
         description="a tensorflow-metadata schema (`.pbtxt`) that replaces the inferred one",
     )
-    label_names: Annotated[tuple[str, ...], Field(strict=False, min_length=2)] | None = Field(
-        default=None, description="names of the classes 0, 1, ..., for the pushed model's manifest"
+    label_names: PerOutput[Annotated[tuple[str, ...], Field(strict=False, min_length=2)]] | None = Field(
+        default=None,
+        description="names of the classes 0, 1, ..., for the pushed model's manifest; of several outputs a mapping, in "
+        "which some may be left out",
     )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label's feature by output; see `compression.outputs`."""
+        return by_output(self.label)
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataSection":
         faults = [*self._array_faults()]
-        names = self.label_names or ()
-        twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
-        if twice is not None:
-            faults.append(Fault(("label_names",), "must name every class differently", f"{show(twice)} twice"))
+        for output, names in by_output(self.label_names or ()).items():
+            twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
+            if twice is not None:
+                here = ("label_names", output) if output else ("label_names",)
+                faults.append(Fault(here, "must name every class differently", f"{show(twice)} twice"))
         if faults:
             raise SectionError(*faults)
         return self
@@ -160,10 +175,10 @@ class DataSection(Settings):
             example = '{image: "x_{split}", label: "y_{split}"}'
             return [Fault(here, "must be given when format is npz", "nothing", f"write for example {example}")]
         faults = []
-        if self.label not in self.arrays:
-            advice = nearest(self.label, self.arrays)
-            got = f"the features {', '.join(self.arrays)}"
-            faults.append(Fault(here, f"must hold the label {self.label}", got, advice))
+        for label in dict.fromkeys(self.labels.values()):
+            if label not in self.arrays:
+                got = f"the features {', '.join(self.arrays)}"
+                faults.append(Fault(here, f"must hold the label {label}", got, nearest(label, self.arrays)))
         for feature, array in self.arrays.items():
             if ("{split}" in array) == self.splits.by_weight:
                 must = "must not hold {split} when splits are weights"
@@ -208,8 +223,9 @@ class ModelSection(Settings):
         description="a model that was trained elsewhere, from which the steps start: a `.keras` or `.h5` file of "
         "tf_keras, or the folder of a SavedModel; nothing is trained before the steps",
     )
-    task: Literal["multiclass", "binary", "regression"] = Field(
-        description="decides the loss and which metrics there are"
+    task: PerOutput[Task] = Field(
+        description="decides the loss and which metrics there are; of several outputs a mapping from output to task, "
+        "unless all have the same"
     )
     hparams: dict[str, HParam] = Field(
         default={},

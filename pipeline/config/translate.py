@@ -10,8 +10,12 @@ from pydantic_core import ErrorDetails
 
 from pipeline.config.faults import Fault, KeyPath, SectionError, nearest, show, unknown_key
 from pipeline.config.names import MAX_NAME, WORDS
+from pipeline.config.per_output import ONE, SEVERAL
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# What pydantic adds to places.
+_NO_KEYS = ("[key]", ONE, SEVERAL)
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -90,7 +94,7 @@ def _restore(fault: Fault, renamed: Mapping[KeyPath, KeyPath]) -> Fault:
 
 
 def _location(detail: ErrorDetails) -> KeyPath:
-    return tuple(part for part in detail["loc"] if part != "[key]")
+    return tuple(part for part in detail["loc"] if part not in _NO_KEYS)
 
 
 def _faults(detail: ErrorDetails) -> list[Fault]:

@@ -11,6 +11,7 @@ from tfx.orchestration import metadata
 
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
 from components.pretrained_spec import InputSpec, PretrainedSpec
+from components.targets import to_text
 from pipeline.config import load
 from pipeline.graph import BEAM_ARGS, build
 
@@ -26,9 +27,8 @@ def spec_for(config):
         SplitShare(name, part.source or "", part.first, part.first + part.buckets, part.total)
         for name, part in ranges.items()
     )
-    return IngestSpec(
-        config.data.format, config.data.label, config.model.task, {}, shares, (SourceFile("data/a", "", 1, "0" * 64),)
-    )
+    label, task = to_text(config.data.labels), to_text(config.tasks)
+    return IngestSpec(config.data.format, label, task, {}, shares, (SourceFile("data/a", "", 1, "0" * 64),))
 
 
 def build_graph(config):
@@ -113,6 +113,55 @@ def test_beam_is_told_its_runner():
     assert BEAM_ARGS == ["--runner=FnApiRunner"]
 
 
+def test_outputs_travel_in_the_same_parameters(nodes):
+    """Several outputs change what nodes are told, not which nodes there are."""
+    outputs = {
+        "data.label": {"digit": "label", "parity": "odd"},
+        "data.label_names": None,
+        "model.task": {"digit": "multiclass", "parity": "binary"},
+        "gate": [{"output": "digit", "metric": "accuracy", "max_drop": 0.03},
+                 {"output": "parity", "metric": "auc", "max_drop": 0.02}],
+    }  # fmt: skip
+    config = load(ROOT / "configs" / "digits.yaml", outputs)
+    compiled = [node.pipeline_node for node in Compiler().compile(build_graph(config)).nodes]
+    found = {node["id"]: node["parameters"] for node in map(plain, compiled)}
+    assert list(found) == [node.node_info.id for node in nodes]
+    for parameters in found.values():
+        assert json.loads(parameters.get("label", "{}")) in ({}, outputs["data.label"])
+        assert json.loads(parameters.get("task", "{}")) in ({}, outputs["model.task"])
+    assert json.loads(found["trainer"]["custom_config"])["label"] == found["baseline"]["label"]
+    assert (found["baseline"]["metric"], found["selector"]["metric"]) == ("digit/accuracy", "digit/accuracy")
+    told = json.loads(found["gate-int8"]["spec"])
+    assert [rule["metric"] for rule in told["rules"]] == ["digit/accuracy", "parity/auc"]
+    assert (told["label"], told["task"]) == (outputs["data.label"], outputs["model.task"])
+
+
+@pytest.fixture(scope="module")
+def search_config():
+    student = [{"distill": {}}, {"quantize": {"mode": "int8"}}]
+    return load(ROOT / "configs" / "digits_search.yaml", {"variants.student": student, "export.inputs": "raw"})
+
+
+def test_a_search_hands_its_result_to_all_that_build_and_its_trials_to_the_summary(search_config):
+    compiled = Compiler().compile(build_graph(search_config)).nodes
+    found = {node["id"]: node for node in map(plain, (n.pipeline_node for n in compiled))}
+    search = found["search"]
+    assert search["inputs"] == {
+        "examples": ["transform.transformed_examples"],
+        "transform_graph": ["transform.transform_graph", "(optional)"],
+    }
+    assert "raw-transform" in search["after"]
+    assert found["trainer"]["inputs"]["hyperparameters"][0] == "search.best_hyperparameters"
+    (distill,) = (node for node_id, node in found.items() if node_id.startswith("distill-"))
+    assert distill["inputs"]["found"][0] == "search.best_hyperparameters"
+    assert found["summary"]["inputs"]["search"] == ["search.tuner_results", "(optional)"]
+    assert json.loads(search["parameters"]["train_args"])["splits"] == ["train"]
+    assert json.loads(search["parameters"]["eval_args"])["splits"] == ["validation"]
+    told = json.loads(search["parameters"]["custom_config"])
+    assert told["search"] == search_config.model.search.model_dump(mode="json")
+    assert (told["metric"], told["trials_uri"], told["code_sha256"]) == ("accuracy", "root/search/trials", "<sha256>")
+
+
 @pytest.fixture(scope="module")
 def raw_config():
     return load(ROOT / "configs" / "digits.yaml", {"export.inputs": "raw"})
@@ -174,7 +223,7 @@ def test_a_pretrained_model_stands_where_the_trainer_stood(nodes, tmp_path):
     assert got["transform"]["parameters"]["preprocessing_fn"] == "components.passthrough.preprocessing_fn"
 
 
-@pytest.mark.parametrize("inputs", ["config", "raw_config"])
+@pytest.mark.parametrize("inputs", ["config", "raw_config", "search_config"])
 def test_graph_compiles_for_kubeflow(inputs, request, tmp_path):
     """The same graph, offline; what a cluster needs beyond this is not done yet."""
     config = request.getfixturevalue(inputs)
@@ -184,7 +233,7 @@ def test_graph_compiles_for_kubeflow(inputs, request, tmp_path):
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image="image", use_pipeline_spec_2_1=True),
         output_dir=str(tmp_path),
-        output_filename="digits.yaml",
+        output_filename="graph.yaml",
     )
     runner.run(pipeline, write_out=True)
-    assert "schemaVersion: 2.1.0" in (tmp_path / "digits.yaml").read_text()
+    assert "schemaVersion: 2.1.0" in (tmp_path / "graph.yaml").read_text()

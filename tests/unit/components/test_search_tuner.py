@@ -1,19 +1,19 @@
-"""The search in KerasTuner's hands: what TFX writes of it, and what is left when trials fail or it is killed."""
+"""The search in KerasTuner's hands: what TFX writes of it, and what is left when trials fail."""
 
 import json
+from pathlib import Path
 
 import keras_tuner
 import pytest
 from tfx.components.tuner.executor import write_best_hyperparameters
 from tfx.types.standard_artifacts import HyperParameters, TunerResults
 
-from components.search_tuner import Oracle, Searcher, run_or_recall
-from components.train import found_hparams
-from components.trial_store import TrialStore
+from components.hyperparameters import found_hparams, read_hparams
+from components.search_tuner import Oracle, Searcher
 from compression.errors import CompressionError
 from compression.search.space import Space
-from compression.search.trial import Experiment, Status, Trial
-from compression.settings import SearchSettings, TrainSettings
+from compression.search.trial import Status, Trial
+from compression.settings import SearchSettings
 
 SPACE = Space({"width": (4, 2, 8), "biased": (True, False), "only": ("a",)})
 
@@ -26,7 +26,7 @@ def trial(point, status=Status.COMPLETED):
 
 @pytest.fixture
 def search(tmp_path):
-    """`search(run)`: a finished search over `SPACE`, and what TFX wrote of it."""
+    """`search(run)`: a finished search over `SPACE`, the artifact of the best point, and TFX's list of results."""
 
     def made(run, metric="accuracy", **settings):
         oracle = Oracle(SPACE, SearchSettings(**settings), metric=metric, seed=0)
@@ -36,7 +36,8 @@ def search(tmp_path):
         for name, (artifact,) in artifacts.items():
             artifact.uri = str(tmp_path / name)
         write_best_hyperparameters(tuner, artifacts)
-        return tuner, *(json.loads(next((tmp_path / name).iterdir()).read_text()) for name in artifacts)
+        (results,) = (tmp_path / "tuner_results").iterdir()
+        return tuner, artifacts["best_hyperparameters"][0], json.loads(results.read_text())
 
     return made
 
@@ -47,14 +48,15 @@ def test_what_tfx_writes_leads_to_the_best_point(search):
 
     tuner, best, results = search(run)
     assert len(tuner.oracle.done) == 6
-    assert found_hparams(best) == {"width": 4, "biased": True, "only": "a"}
-    assert keras_tuner.HyperParameters.from_config(best).get("biased") is True
+    assert read_hparams(best) == {"width": 4, "biased": True, "only": "a"}
+    (written,) = Path(best.uri).iterdir()
+    assert keras_tuner.HyperParameters.from_config(json.loads(written.read_text())).get("biased") is True
     assert [(row["width"], row["score"]) for row in results] == [(4, 0.4), (4, 0.4), (2, 0.2), (2, 0.2)]
 
 
 def test_lower_is_better_where_it_is(search):
     _, best, results = search(trial, metric="rmse")
-    assert found_hparams(best)["width"] == 2
+    assert read_hparams(best)["width"] == 2
     assert results[0]["score"] == 0.2
 
 
@@ -64,7 +66,7 @@ def test_failed_trials_in_a_row_do_not_end_the_search(search):
 
     tuner, best, results = search(run, algorithm="grid")
     assert [done.status for done in tuner.oracle.done].count(Status.FAILED) == 5
-    assert found_hparams(best) == {"width": 2, "biased": False, "only": "a"}
+    assert read_hparams(best) == {"width": 2, "biased": False, "only": "a"}
     assert len(results) == 1
     assert {ended.message for ended in tuner.oracle.trials.values()} == {None, "because"}
 
@@ -75,33 +77,4 @@ def test_a_search_in_which_no_trial_completed_is_an_error(search):
 
 
 def test_no_tuner_no_hyperparameters():
-    assert found_hparams(None) == {}
-
-
-def test_finished_trials_are_kept_whole_or_not_at_all(tmp_path):
-    store = TrialStore(str(tmp_path), {"seed": 1})
-    kept = trial({"width": 8, "biased": False})
-    assert store.get(kept.hparams) is None
-    store.put(kept)
-    assert TrialStore(str(tmp_path), {"seed": 1}).get({"biased": False, "width": 8}) == kept
-    assert TrialStore(str(tmp_path), {"seed": 2}).get(kept.hparams) is None
-    (path,) = tmp_path.glob("*/*.json")
-    # What a process that was killed while it wrote leaves behind.
-    path.rename(f"{path}.incoming")
-    assert store.get(kept.hparams) is None
-    store.put(kept)
-    assert store.get(kept.hparams) == kept
-
-
-def test_a_failure_that_is_not_the_points_own_is_tried_again(tmp_path):
-    store, point = TrialStore(str(tmp_path), {}), {"width": 8}
-    errors = [MemoryError("no room"), CompressionError("width 8 is not for us"), AssertionError("built again")]
-
-    def build(point):
-        raise errors.pop(0)
-
-    experiment = Experiment(build, lambda names: None, SearchSettings(), TrainSettings(), "accuracy", seed=1)
-    ended = [run_or_recall(experiment, store, point) for _ in range(3)]
-    assert [trial.reason for trial in ended] == ["MemoryError: no room", *["width 8 is not for us"] * 2]
-    assert {trial.status for trial in ended} == {Status.FAILED}
-    assert len(errors) == 1
+    assert read_hparams(None) == found_hparams(None) == {}

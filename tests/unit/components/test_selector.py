@@ -73,7 +73,7 @@ def test_a_variant_needs_a_true_file_gate_and_edge_check(changes, status, stage,
 
 
 def test_a_bad_file_is_blocked_whatever_failed_after_it():
-    made = Outcome("a", object(), [{"mismatch": "it differs"}])
+    made = Outcome("a", object(), [{"step": "quantize", "mismatch": "it differs"}])
     assert (made.status, made.stage) == ("blocked", "quantize")
     assert made.reasons[0] == "it differs"
 

@@ -3,12 +3,10 @@
 import json
 
 import numpy as np
-import pytest
 import tf_keras as keras
 
 from compression import conversion, keras_models
 from compression.data import Split, TrainingData
-from compression.errors import CompressionError
 from compression.kernels import kernels
 from compression.promises import Sharing, to_plain
 from compression.settings import QuantizeSettings
@@ -51,8 +49,3 @@ def test_a_mismatch_is_a_result(tmp_path):
     finished = conversion.finish(_request(model, tmp_path, data, "float16", metric="rmse"))
     assert finished.report["mismatch"].startswith("a float16 file must compute what its Keras model computes")
     assert len(finished.content) == finished.report["audit"]["size_bytes"]
-
-
-def test_a_model_that_gives_no_file_is_an_error(aware, data, tmp_path):
-    with pytest.raises(CompressionError, match="after qat the mode must be int8"):
-        conversion.finish(_request(aware, tmp_path, data, "float16"))

@@ -9,6 +9,7 @@ from compression.determinism import seed_everything
 from compression.distill import distill
 from compression.distillation import DistillationLoss, soften, taught
 from compression.errors import CompressionError
+from compression.outputs import SOLE
 from compression.settings import DistillSettings, FinetuneSettings, TrainSettings
 
 layers = keras.layers
@@ -56,10 +57,10 @@ def test_the_teachers_answers_ride_along_with_their_own_example(most, trained, i
     split = taught(Split.from_arrays({"image": images[0][:50]}, images[1][:50]), trained)
     for features, label in split.batches(20, shuffle_seed=3):
         answers = trained(features["image"], training=False)
-        np.testing.assert_allclose(label[:, 1:], answers, atol=1e-6)
-        assert label.shape[1] == 11
+        np.testing.assert_allclose(label[SOLE][:, 1:], answers, atol=1e-6)
+        assert label[SOLE].shape[1] == 11
     _, ordered = split.take_arrays(50)
-    np.testing.assert_array_equal(ordered[:, 0], images[1][:50])
+    np.testing.assert_array_equal(ordered[SOLE][:, 0], images[1][:50])
 
 
 def test_a_taught_student_agrees_more_with_its_teacher(trained, data, build, test_split):

@@ -138,11 +138,12 @@ MODES = {
     "int8": Mode("int8", "float32", 0.65, 0.15),
     "int8_io": Mode("int8", "int8", 0.65, 0.15),
     "int16x8": Mode("int8", "float32", 0.7, 0.05),
+    "int4": Mode("int4", "float32", 0.5, 0.5),
 }
 
 
 def test_every_method_and_every_mode_has_a_row():
-    general = {FinetuneSettings, TrainSettings, settings.Settings}
+    general = {FinetuneSettings, TrainSettings, settings.SearchSettings, settings.Settings}
     public = {getattr(settings, name) for name in settings.__all__} - general
     assert {method.settings for method in METHODS.values()} | {QuantizeSettings} == public
     assert set(MODES) == set(get_args(QuantizeMode))

@@ -38,73 +38,82 @@ def _audit(model: keras.Model, mode: str, shape: tuple[int, ...]):
     return audit(convert(model, QuantizeSettings(mode=mode), _split(shape)), kernels(model))
 
 
-def _dense(kernel: np.ndarray) -> keras.Model:
-    x = keras.Input((len(kernel),), name="x")
-    model = keras.Model(x, layers.Dense(kernel.shape[1], use_bias=False, name="head")(x))
-    model.set_weights([kernel.astype(np.float32)])
+@pytest.fixture(scope="module")
+def dense() -> keras.Model:
+    """Two dense layers around an operator without integer kernel: 4 shared values, and 30 zeros of 40 weights."""
+    x = keras.Input((32,), name="x")
+    hidden = layers.Dense(8, use_bias=False, name="shared")(x)
+    hidden = layers.Lambda(keras.backend.round, name="round")(hidden)
+    model = keras.Model(x, layers.Dense(5, use_bias=False, name="sparse")(hidden), name="net")
+    generator = np.random.default_rng(1)
+    shared = generator.choice([-0.5, 0.1, 0.2, 1.0], (32, 8))
+    # Without the value 1.0 a channel has a scale of its own, on which 0.1 and 0.2 fall elsewhere.
+    shared[:, ::2] = np.minimum(shared[:, ::2], 0.2)
+    sparse = generator.uniform(0.5, 1, (8, 5))
+    sparse[:6] = 0.0
+    model.set_weights([shared, sparse])
     return model
 
 
 @pytest.fixture(scope="module")
-def clustered():
-    """A dense layer of 32 x 8 weights from four values, its channels of different size."""
-    generator = np.random.default_rng(1)
-    kernel = generator.choice([-0.5, 0.1, 0.2, 1.0], (32, 8))
-    # Without the value 1.0 a channel has a scale of its own, on which 0.1 and 0.2 fall elsewhere.
-    kernel[:, ::2] = np.minimum(kernel[:, ::2], 0.2)
-    return _dense(kernel)
+def dense_int8(dense):
+    return _audit(dense, "int8", (32,))
 
 
-@pytest.fixture(scope="module")
-def clustered_int8(clustered):
-    return _audit(clustered, "int8", (32,))
-
-
-def test_shared_weights_of_a_dense_layer_are_lost_in_quantization_per_channel(clustered, clustered_int8):
-    (row,) = clustered_int8.weights
-    promise = promise_sharing(kernels(clustered), {"head": 4}, WEIGHTS, "tensor")
-    assert promise == [Sharing("head", "kernel", 4, "tensor")]
-    assert check(promise, clustered_int8) == [
-        f"layer head: promised at most 4 distinct weights per tensor, the file holds {row.distinct}"
+def test_shared_weights_of_a_dense_layer_are_lost_in_quantization_per_channel(dense, dense_int8):
+    row = next(row for row in dense_int8.weights if row.kernels == (("shared", "kernel"),))
+    promise = promise_sharing(kernels(dense), {"shared": 4}, WEIGHTS, "tensor")
+    assert promise == [Sharing("shared", "kernel", 4, "tensor")]
+    assert check(promise, dense_int8) == [
+        f"layer shared: promised at most 4 distinct weights per tensor, the file holds {row.distinct}"
     ]
     assert row.distinct > 4
     assert (row.quantization.per, row.quantization.scales) == ("channel", 8)
-    assert check(promise_sharing(kernels(clustered), {"head": 4}, WEIGHTS, "channel"), clustered_int8) == []
+    assert check(promise_sharing(kernels(dense), {"shared": 4}, WEIGHTS, "channel"), dense_int8) == []
 
 
-def test_a_batch_normalization_that_is_folded_forward_breaks_up_shared_weights():
-    x = keras.Input((16,), name="x")
-    hidden = layers.BatchNormalization(name="norm")(layers.Dense(8, name="first")(x))
-    model = keras.Model(x, layers.Dense(4, name="second")(hidden))
-    norm, second = model.get_layer("norm"), model.get_layer("second")
-    norm.set_weights([np.linspace(0.5, 2, 8), np.zeros(8), np.zeros(8), np.ones(8)])
-    second.set_weights([np.tile([[1.0, -1.0, 0.5, 0.25]], (8, 1)), np.zeros(4)])
-    promises = promise_sharing(kernels(model), {"first": 128, "second": 4}, WEIGHTS, "channel")
-    assert check(promises, _audit(model, "float32", (16,))) == [
-        "layer second: promised at most 4 distinct weights per channel, the file holds 8"
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(0.5, []), (0.75, []), (0.8, ["layer sparse: promised 80.00% zeros, the file holds 75.00%"])],
+)
+def test_zeros_are_counted_per_layer(dense, dense_int8, share, told):
+    assert check(promise_sparsity(kernels(dense), {"sparse": share}, WEIGHTS), dense_int8) == told
+
+
+def test_integers_alone(dense_int8):
+    assert check([IntegersOnly(), InputsOutputs("int8")], dense_int8) == [
+        "net/round/Round: promised integers alone, the file computes ROUND in float",
+        "promised int8 inputs, the file has float32",
+        "promised int8 outputs, the file has float32",
+    ]
+    assert check([IntegersOnly(but=("round",)), InputsOutputs("float32")], dense_int8) == []
+
+
+def test_a_layer_that_is_gone_is_a_broken_promise(dense_int8):
+    assert check([Sparsity("gone", "pointwise_kernel", 3, 4)], dense_int8) == [
+        "layer gone (pointwise_kernel): promised 75.00% zeros, the file holds no tensor of its pointwise_kernel: "
+        "the converter removed or merged it"
     ]
 
 
-def test_zeros_are_counted_per_layer():
-    kernel = np.random.default_rng(0).uniform(0.5, 1, (8, 5))
-    kernel[:6] = 0.0  # 30 of 40
-    model = _dense(kernel)
-    found = _audit(model, "int8", (8,))
-    for share, broken in ((0.5, False), (0.75, False), (0.8, True)):
-        promises = promise_sparsity(kernels(model), {"head": share}, WEIGHTS)
-        told = ["layer head: promised 80.00% zeros, the file holds 75.00%"] if broken else []
-        assert check(promises, found) == told
-
-
-def test_two_of_four_along_the_inputs():
-    kernel = np.ones((7, 2))
-    kernel[[0, 3, 5], :] = 0.0  # blocks of inputs 0..3 and 4..6; the second is filled up
-    model = _dense(kernel)
-    promises = promise_pattern(kernels(model), {"head"}, WEIGHTS, zeros=2, of=4)
-    assert check(promises, _audit(model, "float32", (7,))) == []
+def test_folding_forward_breaks_up_shared_weights_and_keeps_patterns():
+    x = keras.Input((16,), name="x")
+    hidden = layers.BatchNormalization(name="norm")(layers.Dense(7, name="first")(x))
+    model = keras.Model(x, layers.Concatenate()([layers.Dense(2, name=name)(hidden) for name in ("kept", "lost")]))
+    model.get_layer("norm").set_weights([np.linspace(0.5, 2, 7), np.zeros(7), np.zeros(7), np.ones(7)])
+    kernel = np.tile([[1.0, -1.0]], (7, 1))
+    kernel[[0, 3, 5]] = 0.0  # blocks of inputs 0..3 and 4..6; the second counts as filled up
+    model.get_layer("kept").set_weights([kernel, np.zeros(2)])
     kernel[3, 1] = 1.0
-    assert check(promises, _audit(_dense(kernel), "float32", (7,))) == [
-        "layer head: promised 2 zeros in every 4 weights along the inputs, the file holds a block with 1"
+    model.get_layer("lost").set_weights([kernel, np.zeros(2)])
+    found = _audit(model, "float32", (16,))
+    promises = promise_pattern(kernels(model), {"kept", "lost"}, WEIGHTS, zeros=2, of=4)
+    assert check(promises, found) == [
+        "layer lost: promised 2 zeros in every 4 weights along the inputs, the file holds a block with 1"
+    ]
+    # The normalization's scales went into the next kernels, one for each of their inputs.
+    assert check(promise_sharing(kernels(model), {"first": 112, "kept": 2}, WEIGHTS, "channel"), found) == [
+        "layer kept: promised at most 2 distinct weights per channel, the file holds 5"
     ]
 
 
@@ -117,25 +126,6 @@ def test_a_layer_without_integer_kernel_breaks_int8():
         "layer volume: promised weights in int8, the file holds float32"
     ]
     assert check(promise_mode(kernels(model), "int8", left_float=["volume"]), found) == []
-
-
-def test_integers_alone():
-    x = keras.Input((4,), name="x")
-    hidden = layers.Lambda(keras.backend.round, name="round")(layers.Dense(4, name="first")(x))
-    model = keras.Model(x, layers.Dense(2, name="last")(hidden), name="net")
-    found = _audit(model, "int8", (4,))
-    (first, *rest) = check([IntegersOnly(), InputsOutputs("int8")], found)
-    assert first == "net/round/Round: promised integers alone, the file computes ROUND in float"
-    assert rest == ["promised int8 inputs, the file has float32", "promised int8 outputs, the file has float32"]
-    assert check([IntegersOnly(but=("round",)), InputsOutputs("float32")], found) == []
-
-
-def test_a_layer_that_is_gone_is_a_broken_promise(clustered_int8):
-    told = check([Sparsity("gone", "pointwise_kernel", 3, 4)], clustered_int8)
-    assert told == [
-        "layer gone (pointwise_kernel): promised 75.00% zeros, the file holds no tensor of its pointwise_kernel: "
-        "the converter removed or merged it"
-    ]
 
 
 def test_dynamic_range_leaves_small_tensors_alone():
@@ -160,6 +150,18 @@ def test_promised_zeros_are_those_of_rounding():
     assert blocks == Sparsity("head", "kernel", 40 - 2 * 8, 40)
 
 
+def test_layers_may_differ_from_the_mode_on_purpose():
+    first, second = (Kernel(name, "kernel", np.eye(3), name) for name in ("first", "second"))
+    assert promise_mode([first, second], "int8_io", precisions={"second": "float32"}) == [
+        Stored("first", "kernel", ("int8",)),
+        Stored("second", "kernel", ("float32",)),
+        IntegersOnly(("second",)),
+        InputsOutputs("int8"),
+    ]
+    assert promise_mode([first], "int4") == [Stored("first", "kernel", ("int4", "int8"))]
+    assert promise_mode([first], "a mode of tomorrow") == []
+
+
 def test_convolutions_share_per_channel():
     conv, dense = Kernel("conv", "kernel", np.zeros((3, 3, 1, 2)), "conv"), Kernel("fc", "kernel#2", np.eye(3), "fc")
     promises = promise_sharing([conv, dense], {"conv": 16, "fc": 4}, WEIGHTS, "tensor")
@@ -170,7 +172,7 @@ EVERY_KIND = [
     Sparsity("a", "kernel", 3, 4),
     Pattern("a", "kernel", 2, 4),
     Sharing("a", "kernel", 16, "channel"),
-    Stored("a", "kernel", "int8", 1024),
+    Stored("a", "kernel", ("int4", "int8"), 1024),
     IntegersOnly(("b", "c")),
     InputsOutputs("int8"),
 ]

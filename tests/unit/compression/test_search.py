@@ -178,6 +178,12 @@ def test_the_best_is_the_best_in_the_direction_of_the_metric_and_of_equals_the_s
             "or add smaller values to search_space",
         ),
         (
+            [Trial({"w": 8}, Status.OVER_BUDGET, size_bytes=90, gzip_bytes=80, macs=50)],
+            SearchSettings(max_size_bytes=100, max_gzip_bytes=70),
+            "a search must complete at least one trial, got 1 over a budget; max_gzip_bytes is 70, the least seen is "
+            "80 bytes after gzip (w 8); raise the budget, or add smaller values to search_space",
+        ),
+        (
             [Trial({"w": 8}, Status.FAILED, reason="it broke"), Trial({"w": 4}, Status.FAILED, reason="so did this")],
             SearchSettings(max_size_bytes=5000),
             "a search must complete at least one trial, got 2 that failed and 0 over a budget; w 8 failed: it broke",

@@ -1,5 +1,7 @@
 """Gates on small data: models that repeat a column, so that a test writes down what each model answers."""
 
+import tempfile
+
 import apache_beam as beam
 import numpy as np
 import pytest
@@ -35,14 +37,21 @@ def spec_of(array):
 
 @pytest.fixture(scope="session")
 def repeating_model(tmp_path_factory):
-    """`repeating_model(column, width)`: a TFLite model that answers what stands in a column."""
+    """`repeating_model(columns, widths)`: a TFLite model that answers, for each output, what stands in a column."""
     made = {}
 
-    def make(column, width):
-        if (column, width) not in made:
+    def make(columns, widths):
+        key = (*columns.items(), *widths)
+        if key not in made:
             module = tf.Module()
-            module.serve = tf.function(lambda **inputs: {"answer": inputs[column] * 1.0})
-            concrete = module.serve.get_concrete_function(**{column: tf.TensorSpec([None, width], tf.float32, column)})
+            module.serve = tf.function(
+                lambda **inputs: {name: inputs[column] * 1.0 for name, column in columns.items()}
+            )
+            specs = {
+                column: tf.TensorSpec([None, width], tf.float32, column)
+                for column, width in zip(columns.values(), widths, strict=True)
+            }
+            concrete = module.serve.get_concrete_function(**specs)
             folder = tmp_path_factory.mktemp("saved")
             tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
             content = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
@@ -52,8 +61,8 @@ def repeating_model(tmp_path_factory):
             serving = tmp_path_factory.getbasetemp() / model.uri / "Format-Serving"
             serving.mkdir(parents=True)
             (serving / "tflite").write_bytes(content)
-            made[column, width] = model
-        return made[column, width]
+            made[key] = model
+        return made[key]
 
     return make
 
@@ -75,7 +84,7 @@ class Bench:
     def _write(self, shards):
         split = self.folder / "examples" / "Split-eval"
         split.mkdir(parents=True)
-        size = len(self.columns["label"])
+        size = len(next(iter(self.columns.values())))
         for shard, rows in enumerate(np.array_split(np.arange(size), shards) if shards else []):
             path = split / f"transformed_examples-{shard:05d}-of-{shards:05d}.gz"
             with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
@@ -87,11 +96,13 @@ class Bench:
         metadata_io.write_metadata(metadata, str(self.folder / "graph" / "transformed_metadata"))
 
     def model(self, column):
-        return self._make_model(column, self.columns[column].shape[1])
+        """A model that answers a column, or several by output."""
+        columns = column if isinstance(column, dict) else {"answer": column}
+        return self._make_model(columns, [self.columns[name].shape[1] for name in columns.values()])
 
     def answers(self, column="baseline"):
         answers = InferenceResult()
-        answers.uri = str(self.folder / f"answers_{column}")
+        answers.uri = tempfile.mkdtemp(dir=self.folder, prefix="answers_")
         BaselineAnswers.test_call(
             examples=self.examples,
             transform_graph=self.graph,
@@ -127,7 +138,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path, repeating_model):
-    """`bench(columns, shards=1, name="")` writes examples; columns `label`, `baseline` and `candidate` are needed."""
+    """`bench(columns, shards=1, name="")` writes examples; gates look at `label`, `baseline` and `candidate`."""
 
     def make(columns, shards=1, name="data"):
         return Bench(tmp_path / name, columns, repeating_model, shards)

@@ -208,3 +208,20 @@ def test_large_files_are_worked_on_in_parts(bench, one_hot, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(InputError, match="answers must lie in chunks of 65536 rows, got 100"):
         gate.gate(ACCURACY, made)
+
+
+def test_several_rules_must_all_hold(bench):
+    """A candidate that calls less often: as many right answers as before, but fewer of label 1 are found."""
+    label = np.arange(3000) % 3 // 2
+    baseline = np.where(label == 1, 0.9, 0.1).astype(np.float32).reshape(-1, 1)
+    candidate = baseline.copy()
+    candidate[np.flatnonzero(label == 1)[:120]] = 0.2
+    gate = bench({"label": label, "baseline": baseline, "candidate": candidate})
+    rules = (Rule(metric="accuracy", max_drop=0.06), Rule(metric="recall", max_drop=0.05))
+    verdict = gate.gate(GateSpec(task="binary", label="label", rules=rules))
+    assert [(check.metric, check.state) for check in verdict.checks] == [("accuracy", "passed"), ("recall", "blocked")]
+    assert verdict.slices[0].metrics["recall"]["drop"] == pytest.approx(0.12)
+    assert verdict.reasons == [verdict.checks[1].reason]
+    assert verdict.reasons[0].startswith("recall may drop by at most 0.05; it drops by 0.12")
+    assert (verdict.state, gate.blessed) == ("blocked", 0)
+    assert not tfma.load_validation_result(gate.evaluation.uri).validation_ok

@@ -115,11 +115,11 @@ def test_slices_and_budgets_as_they_are_written(configs):
         "max_drop: 0.03", "max_drop: 0.03\nslices: [{by: [a, b], max_drop: 0.1}, {where: {c: x, d: 2, e: 0.5}}]"
     )
     config = configs.load(f"{text}edge: {{profile: mcu, max_arena_bytes: 20000}}\n")
-    both, one = config.gate.slices
+    both, one = config.gate.rules[0].slices
     assert (both.by, both.where, both.given()) == (("a", "b"), {}, {"max_drop": 0.1})
     assert (one.by, one.where, one.given()) == ((), {"c": "x", "d": 2, "e": 0.5}, {})
     assert [type(value) for value in one.where.values()] == [str, int, float]
     assert (config.gate.confidence, both.min_examples) == (0.95, 1)
     assert (config.edge.profile, config.edge.threads, config.edge.max_arena_bytes) == ("mcu", 1, 20000)
     plain = configs.load(configs.base)
-    assert (plain.gate.slices, plain.edge.profile, plain.select) == ((), "cpu", "smallest")
+    assert (plain.gate.rules[0].slices, plain.edge.profile, plain.select) == ((), "cpu", "smallest")

@@ -286,8 +286,8 @@ CASES = [
         "gate.max_drop: must be at most 1 for accuracy; got 3.0; for percent of the baseline write max_drop_percent"
     ]),
     ("max_drop: 0.03", "max_dorp: 0.03", [
-        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, metric, confidence, slices; "
-        "got the unknown key max_dorp; did you mean max_drop?"
+        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, output, metric, confidence, "
+        "slices; got the unknown key max_dorp; did you mean max_drop?"
     ]),
     ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 1", ["+1 gate.confidence: must be less than 1; got 1"]),
     ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 0.5", ["+1 gate.confidence: must be greater than 0.5; got 0.5"]),

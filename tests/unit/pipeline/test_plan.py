@@ -99,3 +99,5 @@ def test_the_same_id_for_different_steps_is_refused(plan_of, monkeypatch):
 def test_descriptions(plan_of):
     (variant,) = plan_of(a=["prune: {sparsity: 0.875}", "prune_channels: {ratio: 0.5}", "qat", INT8]).variants
     assert [describe(step) for step in variant.steps] == ["prune 87.5%", "prune_channels 50%", "qat", "quantize int8"]
+    (variant,) = plan_of(a=["quantize: {mode: int4, layers: {digit: int8}, max_validation_drop: 0.005}"]).variants
+    assert describe(variant.steps[-1]) == "quantize int4 mixed, drop at most 0.005"

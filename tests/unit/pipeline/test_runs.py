@@ -24,6 +24,8 @@ VARIANT = {
     "drop_vs_champion": None,
     "gates": [
         {
+            "output": "",
+            "metric": "accuracy",
             "rule": "max_drop",
             "slice": "",
             "state": "passed",

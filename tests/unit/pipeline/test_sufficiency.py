@@ -60,6 +60,9 @@ def test_too_few(project):
         ([(MAX_DROP, MAX_DROP), ("accuracy", "recall"), ("multiclass", "binary")], 18, "gate.max_drop",
          "examples with label 1 for"),
         ([("accuracy", "rmse"), ("multiclass", "regression")], 18, "gate.max_drop", "at least 50 examples for"),
+        ([("gate:\n  metric: accuracy\n  max_drop: 0.03\n",
+           "gate:\n  - {metric: auc, max_drop: 1}\n  - {metric: recall, max_drop: 0.03}\n"),
+          ("multiclass", "binary")], 18, "gate[1].max_drop", "examples with label 1 for"),
     ],
 )  # fmt: skip
 def test_which_rule_and_of_what(project, changes, line, key, said):
