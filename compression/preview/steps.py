@@ -136,11 +136,12 @@ def _with_zeros(model: keras.Model, targets: Mapping[str, float]) -> keras.Model
     twin = keras_models.copy(model)
     for layer in (twin.get_layer(name) for name in targets):
         for variable in prunable_weights(layer):
-            variable.assign(_without_smallest(variable.numpy(), targets[layer.name]))
+            variable.assign(without_smallest(variable.numpy(), targets[layer.name]))
     return twin
 
 
-def _without_smallest(kernel: np.ndarray, share: float) -> np.ndarray:
+def without_smallest(kernel: np.ndarray, share: float) -> np.ndarray:
+    """The kernel with a share of its weights, those of smallest magnitude, set to zero."""
     order = np.argsort(np.abs(kernel), axis=None, kind="stable")
     flat = kernel.reshape(-1).copy()
     flat[order[: kernel.size - round(kernel.size * (1 - share))]] = 0

@@ -16,6 +16,7 @@ from compression.data import Features, Split
 from compression.errors import CompressionError
 from compression.flatbuffer import read_graphs
 from compression.predict import TFLitePredictor
+from compression.qat import is_quantization_aware
 from compression.quantization.layer_operators import layer_operators
 from compression.recurrent import unrolled
 from compression.settings import QuantizeSettings
@@ -163,8 +164,10 @@ def _converter(model: keras.Model, directory: Path, mode: str) -> tf.lite.TFLite
     """A converter set to a mode, of a model exported into a folder."""
     loops = keras_models.looping_layers(model)
     converter = _export(model, directory / "model", 1 if loops else None)
-    # Quantizing activations inside a loop crashes the converter, and the process with it.
-    if loops and mode in CALIBRATED_MODES and _is_looping(_reader(directory / "model")):
+    # Quantizing activations inside a loop crashes the converter, and the process with it; an LSTM that is fused cannot
+    # take the ranges of quantization-aware training.
+    looping = loops and mode in CALIBRATED_MODES
+    if looping and (is_quantization_aware(model) or _is_looping(_reader(directory / "model"))):
         converter = _export(_unrolled(model, loops, mode), directory / "unrolled", None)
     _MODES[mode](converter)
     return converter

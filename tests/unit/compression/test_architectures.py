@@ -10,7 +10,8 @@ from compression import keras_models
 from compression.audit import audit
 from compression.errors import CompressionError
 from compression.prune import prunable_layers, prune
-from compression.qat import plan_layers, quantization_aware
+from compression.qat import plan_layers, quantization_aware, with_quantizers
+from compression.qat_ranges import set_ranges
 from compression.quantize import convert, max_abs_error
 from compression.recurrent import MAX_STEPS, unrolled
 from compression.settings import PruneSettings, QatSettings, QuantizeSettings
@@ -87,6 +88,15 @@ def test_several_inputs_go_through_prune_qat_and_int8(build, two_input_data):
     assert [row.dtype for row in found.weights] == ["int8"] * 3
     assert min(row.sparsity for row in found.weights) >= 0.5
     assert max_abs_error(aware, tflite, two_input_data.validation, 100) < 0.05
+
+
+def test_qat_leaves_a_recurrent_layer_float_and_trains_what_follows_for_8_bits(build, data):
+    model = with_quantizers(build("lstm"), FLOAT)
+    set_ranges(model, data.train.take_arrays(50)[0])
+    tflite = convert(model, QuantizeSettings(mode="int8"), data.train)
+    # The two kernels of the LSTM, and the classifier; without a range for its input it would be float too.
+    assert [row.dtype for row in audit(tflite).weights] == ["float32", "float32", "int8"]
+    assert max_abs_error(model, tflite, data.validation, 100) < 0.01
 
 
 def _sequence(*stack: keras.layers.Layer, steps: int | None = 5) -> keras.Model:
