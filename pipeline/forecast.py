@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from compression import keras_models
+from compression.determinism import seed_everything
 from compression.preview.advice import advise_operators, advise_refused, advise_step
 from compression.preview.conversion import ConversionPreview, preview_conversion
 from compression.settings import QuantizeSettings
@@ -84,6 +85,8 @@ def make_forecast(config: Config, plan: Plan) -> Forecast:
     Raises:
         UserError: There is no model that could be looked at.
     """
+    # The same weights, and with them the same sizes after gzip, in every call.
+    seed_everything(config.seed)
     found = starts(config)
     start = found[0]
     seen = foresee(config, plan, start, weights=True)

@@ -53,7 +53,7 @@ def _headline(name: str, size: int | None, compressed: int | None, *, works: boo
 def _steps(variant: VariantForecast) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.width = WIDTH
-    grid.add_column(width=18)
+    grid.add_column(width=20)
     grid.add_column(ratio=1, overflow="fold")
     for step in variant.steps:
         for label, text in zip(chain([step.label], repeat("")), _said(step), strict=False):

@@ -31,7 +31,6 @@ _DENSE_LAYERS: dict[str, str] = {
     "DepthwiseConv2D": "prune_channels, which makes depthwise layers smaller; few of all weights are depthwise",
     "Bidirectional": "use two recurrent layers, one with go_backwards=True: their weights are found, those inside "
     "Bidirectional are not",
-    "Embedding": "cluster, which takes an Embedding",
 }
 """Class of a layer that prune leaves dense -> what to do."""
 

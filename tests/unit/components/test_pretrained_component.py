@@ -48,7 +48,7 @@ def test_features_as_the_model_reads_them_pass():
         (tf.io.VarLenFeature(tf.float32), r"must have a fixed size, because the model reads \[4\].*pad it"),
         (
             tf.io.FixedLenFeature([2, 2], tf.float32),
-            r"must have the shape \[4\] that the model reads, got \[2, 2\]; reshape",
+            r"must have the shape \[4\] that the model reads, got \[2, 2\]; reshape it",
         ),
         (tf.io.FixedLenFeature([4], tf.int64), "must be float32, which the model reads, got int64; cast it"),
         (tf.io.FixedLenFeature([4], tf.string), "must be float32, which the model reads, got string; cast it"),
