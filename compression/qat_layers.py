@@ -87,9 +87,13 @@ def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model) -> str:
 
 
 def has_unknown_activation(layer: keras.layers.Layer) -> bool:
-    """Whether tfmot, which knows the layer's class, cannot take its activation."""
+    """Whether tfmot, which knows the layer's class, cannot take its activation.
+
+    Where tfmot folds a normalization into the layer, it has put an activation of its own there, which does nothing.
+    """
     is_activation = isinstance(layer, keras.layers.Activation)
-    return bool(_activation_reason(layer, _ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS))
+    known = (_ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS) | {"NoOpActivation"}
+    return bool(_activation_reason(layer, known))
 
 
 def _activation_reason(layer: keras.layers.Layer, allowed: frozenset[str]) -> str:
