@@ -193,6 +193,7 @@ class _TrainingStep:
         task: str,
         seed: int,
     ) -> "_TrainingStep":
+        """Loads what a step needs; the teacher only when the settings ask for one."""
         seed_everything(seed)
         float_model = model_artifact.load_keras(model)
         taught_by = model_artifact.load_keras(teacher) if settings.teacher is not None else None

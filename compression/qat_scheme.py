@@ -23,7 +23,7 @@ class OneRangeConvWeightsQuantizer(default_8bit_quantizers.Default8BitConvWeight
     """Gives every channel of a convolution the range of the whole kernel.
 
     With a range for each channel, one shared weight becomes a different integer in every channel: 16 values turn into
-    a hundred, and the file compresses no better for being clustered. With one range they stay 16. The converter still
+    dozens, and the file compresses hardly better for being clustered. With one range they stay 16. The converter still
     gets one scale per channel, so that it can fold batch normalization into the scales without touching the integers.
     """
 
