@@ -6,7 +6,6 @@ import tf_keras as keras
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit.default_8bit_quantize_registry import (
     Default8BitQuantizeRegistry,
 )
-from tensorflow_model_optimization.python.core.quantization.keras.quantize_aware_activation import NoOpActivation
 
 _LAYER_ACTIVATIONS = frozenset({"linear", "relu", "softmax", "sigmoid", "tanh", "gelu", "swish"})
 """What `QuantizeAwareActivation` takes inside a convolution or dense layer."""
@@ -90,12 +89,11 @@ def _unsupported_reason(layer: keras.layers.Layer, model: keras.Model) -> str:
 def has_unknown_activation(layer: keras.layers.Layer) -> bool:
     """Whether tfmot, which knows the layer's class, cannot take its activation.
 
-    While tfmot rewrites a graph, it puts an activation of its own into layers whose activation stands behind them.
+    Where tfmot folds a normalization into the layer, it has put an activation of its own there, which does nothing.
     """
-    if isinstance(getattr(layer, "activation", None), NoOpActivation):
-        return False
     is_activation = isinstance(layer, keras.layers.Activation)
-    return bool(_activation_reason(layer, _ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS))
+    known = (_ACTIVATION_LAYERS if is_activation else _LAYER_ACTIVATIONS) | {"NoOpActivation"}
+    return bool(_activation_reason(layer, known))
 
 
 def _activation_reason(layer: keras.layers.Layer, allowed: frozenset[str]) -> str:

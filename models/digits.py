@@ -47,7 +47,7 @@ def build_model(hparams: Mapping[str, Any]) -> keras.Model:
 
 
 def build_student(hparams: Mapping[str, Any]) -> keras.Model:
-    """A depthwise-separable network of about a fifth of the weights, for the step `distill`."""
+    """A depthwise-separable network of less than half the weights, for the step `distill`."""
     filters = hparams.get("filters", 16)
     image = keras.Input((SIDE, SIDE, 1), name="image")
     x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")(image)

@@ -132,11 +132,16 @@ def test_an_interruption_here_ends_the_child(tmp_path, monkeypatch):
         wait_for((tmp_path / "pids").exists)
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A shell starts what runs in the background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        isolation.run(exec, SLEEPS, time_limit_s=60)
-    thread.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            isolation.run(exec, SLEEPS, time_limit_s=60)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
     assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
 
 
