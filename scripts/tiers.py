@@ -1,4 +1,4 @@
-"""Runs tiers of tests one after the other: `python scripts/tiers.py unit golden integration`.
+"""Runs tiers of tests one after the other: `python scripts/tiers.py unit golden methods integration`.
 
 Prints the minutes of each tier, then the closing line of each pytest run. A tier that fails, or holds no test, fails
 all; the others run all the same.
@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# Unit tests share nothing but fixtures of their file, and conversions keep one core busy each.
+_PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 ARGUMENTS = {
-    # Unit tests share nothing but fixtures of their file, and conversions keep one core busy each.
-    "unit": ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "tests/unit"],
+    "unit": [*_PARALLEL, "-m", "not methods", "tests/unit"],
     "golden": ["tests/golden"],
+    "methods": [*_PARALLEL, "-m", "methods", "tests/unit"],
     "integration": ["-m", "integration", "tests/integration"],
 }
 
