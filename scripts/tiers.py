@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Unit tests share nothing but fixtures of their file, and conversions keep one core busy each.
+# Tests share nothing but fixtures of their file, and a conversion or a pipeline keeps about one core busy.
 _PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 ARGUMENTS = {
     "unit": [*_PARALLEL, "-m", "not methods", "tests/unit"],
     "golden": ["tests/golden"],
     "methods": [*_PARALLEL, "-m", "methods", "tests/unit"],
-    "integration": ["-m", "integration", "tests/integration"],
+    "integration": [*_PARALLEL, "-m", "integration", "tests/integration"],
 }
 
 
