@@ -19,10 +19,10 @@ run: setup ## Train, compress, gate and push the digits model
 	@$(VENV)/python -m pipeline data fetch digits
 	@$(VENV)/python -m pipeline run configs/digits.yaml
 
-test: setup-dev ## All tests: unit, golden, integration
-	@$(VENV)/python scripts/tiers.py unit golden integration
+test: setup-dev ## All tests: unit, golden, methods, integration
+	@$(VENV)/python scripts/tiers.py unit golden methods integration
 
-test-fast: setup-dev ## Unit and golden tests, without real pipelines
+test-fast: setup-dev ## Unit and golden tests, without trainings and real pipelines
 	@$(VENV)/python scripts/tiers.py unit golden
 
 lint: setup-dev ## Format, style, types and import layers

@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from compression import keras_models
 from compression.errors import CompressionError
+from compression.inline import inlined
 from compression.model_file import check_model_file, refuse_keras_3
 from compression.saved_model import load_signature
 
@@ -15,7 +16,7 @@ def load_pretrained(path: str | Path) -> keras.Model:
     """Reads a model that was trained elsewhere; it is not compiled.
 
     A SavedModel that Keras did not write, or that holds other layers than Keras's own, becomes a Functional model of
-    one `SavedModelLayer`: `quantize` is the only step that can take it.
+    one `SavedModelLayer`: `quantize` is the only step that can take it. Models inside of a Keras model are taken apart.
 
     Args:
         path: A `.keras` or `.h5` file of tf_keras, or the folder of a SavedModel.
@@ -30,7 +31,7 @@ def load_pretrained(path: str | Path) -> keras.Model:
         return _load_folder(path)
     if path.suffix != ".keras":
         refuse_keras_3(path, _hdf5_keras_version(path))
-    return _load_keras(path)
+    return inlined(_load_keras(path))
 
 
 def _load_folder(path: Path) -> keras.Model:
@@ -41,7 +42,7 @@ def _load_folder(path: Path) -> keras.Model:
         except CompressionError:
             pass  # layers of the user's own: the signature computes the same
         else:
-            return model
+            return inlined(model)
     return load_signature(path)
 
 

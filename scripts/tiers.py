@@ -1,4 +1,4 @@
-"""Runs tiers of tests one after the other: `python scripts/tiers.py unit golden integration`.
+"""Runs tiers of tests one after the other: `python scripts/tiers.py unit golden methods integration`.
 
 Prints the minutes of each tier, then the closing line of each pytest run. A tier that fails, or holds no test, fails
 all; the others run all the same.
@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# Tests share nothing but fixtures of their file, and a conversion or a pipeline keeps about one core busy.
+_PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 ARGUMENTS = {
-    # Unit tests share nothing but fixtures of their file, and conversions keep one core busy each.
-    "unit": ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "tests/unit"],
+    "unit": [*_PARALLEL, "-m", "not methods", "tests/unit"],
     "golden": ["tests/golden"],
-    "integration": ["-m", "integration", "tests/integration"],
+    "methods": [*_PARALLEL, "-m", "methods", "tests/unit"],
+    "integration": [*_PARALLEL, "-m", "integration", "tests/integration"],
 }
 
 

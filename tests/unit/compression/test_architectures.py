@@ -17,6 +17,8 @@ from compression.recurrent import MAX_STEPS, unrolled
 from compression.settings import PruneSettings, QatSettings, QuantizeSettings
 from compression.structure import Keep
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 FLOAT = QatSettings(epochs=1, unsupported_layers="float")
 

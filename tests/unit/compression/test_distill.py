@@ -12,6 +12,8 @@ from compression.errors import CompressionError
 from compression.outputs import SOLE
 from compression.settings import DistillSettings, FinetuneSettings, TrainSettings
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 TEACH = {"teacher": "baseline", "batch_size": 16}
 

@@ -36,6 +36,8 @@ from compression.settings.quantize import QuantizeMode
 from compression.step_promises import promise_mode, promise_sparsity
 from compression.structure import Keep
 
+pytestmark = pytest.mark.methods
+
 SPARSITY = 0.75
 CLUSTERS = 8
 INT8 = QuantizeSettings(mode="int8_io", calibration_examples=100)

@@ -12,6 +12,8 @@ from compression.locate import layer_in
 from compression.quantize import convert
 from compression.settings import QuantizeSettings
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 
 

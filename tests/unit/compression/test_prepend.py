@@ -16,6 +16,8 @@ from compression.raw_inputs.editing import pack, ports, unpack, used_tensors
 from compression.raw_inputs.prepend import fit, operator_names, prepend
 from compression.settings import QuantizeSettings
 
+pytestmark = pytest.mark.methods
+
 MODES = ("float32", "dynamic", "int8", "int8_io", "int16x8")
 PIXELS = {"pixels": tf.TensorSpec([None, 64], tf.int64)}
 IMAGE = {"image": tf.TensorSpec([None, 8, 8, 1], tf.float32)}

@@ -91,6 +91,39 @@ def test_a_copy_of_a_saved_model_shares_no_weights_with_it(saved, images):
     assert np.ptp(twin(images[0][:8])) == 0
 
 
+def _transfer(training: bool | None) -> keras.Model:
+    """A base, a stem and a head as people stack them, with names that clash."""
+    base_image = keras.Input((8, 8, 4), name="base_image")
+    x = layers.BatchNormalization(name="norm")(layers.Conv2D(6, 3, use_bias=False, name="conv")(base_image))
+    y = layers.Dropout(0.5, name="drop")(layers.Conv2D(6, 3, padding="same", name="branch")(x))
+    base = keras.Model(base_image, layers.Add(name="add")([x, y]), name="base")
+    stem = keras.Sequential([layers.Conv2D(4, 1, name="conv", input_shape=(8, 8, 1))], name="stem")
+    head = keras.Sequential([layers.Dropout(0.2, name="drop"), layers.Dense(3, name="scores")], name="head")
+    image = keras.Input((8, 8, 1), name="image")
+    features = base(stem(image)) if training is None else base(stem(image), training=training)
+    scores = head(layers.GlobalAveragePooling2D(name="mean")(features))
+    model = keras.Model(image, layers.Softmax(name="kind")(scores))
+    # Statistics that are not those of a new layer.
+    model.set_weights([weight + 0.1 * (index + 1) for index, weight in enumerate(model.get_weights())])
+    return model
+
+
+@pytest.mark.parametrize("training", [None, False])
+def test_models_inside_are_taken_apart(training, images, tmp_path):
+    model = _transfer(training)
+    model.save(tmp_path / "model.keras")
+    loaded = load_pretrained(tmp_path / "model.keras")
+    assert keras_models.nested_models(loaded) == []
+    assert (loaded.input_names, loaded.output_names) == (["image"], ["kind"])
+    np.testing.assert_allclose(loaded(images[0][:50]), model(images[0][:50]), rtol=0, atol=1e-6)
+    names = ["image", "conv", "base_conv", "norm", "branch", "drop", "add", "mean", "head_drop", "scores", "kind"]
+    if training is False:  # the base's dropout does nothing, and its normalization learns nothing
+        names.remove("drop")
+    assert sorted(layer.name for layer in loaded.layers) == sorted(names)
+    assert loaded.get_layer("norm").trainable == (training is None)
+    assert len(plan_layers(loaded, QatSettings()).quantized) == len(names) - 1
+
+
 @keras.saving.register_keras_serializable("test")
 class _Halved(layers.Layer):
     def call(self, inputs):

@@ -25,6 +25,8 @@ from compression.settings import (
 )
 from pipeline.steps import STEPS
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 
 

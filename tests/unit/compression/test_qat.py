@@ -11,6 +11,8 @@ from compression.quantize import convert
 from compression.settings import QatSettings, QuantizeSettings
 from compression.structure import Keep
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 REFUSE = QatSettings(epochs=1)
 FLOAT = QatSettings(epochs=1, unsupported_layers="float")

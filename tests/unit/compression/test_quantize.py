@@ -18,6 +18,8 @@ from compression.predict import TFLitePredictor
 from compression.quantize import convert, max_abs_error, quantize
 from compression.settings import QuantizeSettings
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 
 

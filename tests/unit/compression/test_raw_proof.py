@@ -11,6 +11,8 @@ from compression.raw_inputs.prepend import fit, prepend
 from compression.raw_inputs.proof import TOLERANCE, Runner, check_front, check_merged
 from compression.settings import QuantizeSettings
 
+pytestmark = pytest.mark.methods
+
 NUMBERS = tf.TensorSpec([None, 3], tf.float32)
 IMAGE = tf.TensorSpec([None, 8, 8, 1], tf.float32)
 

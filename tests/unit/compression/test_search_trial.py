@@ -18,6 +18,8 @@ from compression.search.trial import Experiment, Status, Trial, judge, run_trial
 from compression.settings import QuantizeSettings, SearchSettings, TrainSettings
 from compression.training import train
 
+pytestmark = pytest.mark.methods
+
 TRAIN = TrainSettings(epochs=2, batch_size=32, learning_rate=5e-3)
 POINT = {"width": 12}
 

@@ -34,6 +34,8 @@ from compression.settings import (
 )
 from compression.training import finetune, train
 
+pytestmark = pytest.mark.methods
+
 layers = keras.layers
 TASKS = {"digit": "multiclass", "parity": "binary"}
 METRICS = ("digit/accuracy", "parity/accuracy", "parity/auc")

@@ -21,6 +21,8 @@ from components.evaluate.answers import BaselineAnswers
 from components.evaluate.gate import Gate
 from components.evaluate.spec import GateSpec, Rule, SliceRule
 
+pytestmark = pytest.mark.methods
+
 
 @pytest.fixture(scope="module")
 def predictions():

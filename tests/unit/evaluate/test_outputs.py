@@ -13,6 +13,8 @@ from components.evaluate.tally import Tally
 from components.evaluate.verdict import judge
 from compression.statistics.paired import PairedCounts
 
+pytestmark = pytest.mark.methods
+
 DIGIT = Rule(metric="digit/accuracy", max_drop=0.05)
 PARITY = Rule(metric="parity/recall", max_drop=0.05)
 SPEC = GateSpec(
