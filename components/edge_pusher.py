@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,9 +14,9 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, ComponentSpec, channel_utils
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.types.standard_artifacts import Model, PushedModel
+from tfx.types.standard_artifacts import Model, PushedModel, TransformGraph
 
-from components import model_artifact
+from components import fan_in, lineage, model_artifact
 from components.edge_check import GOLDEN_FILE
 from components.selector import read_selection
 from registry import PushedVersion, Registry
@@ -30,6 +31,8 @@ TOOLS = (
     "ai-edge-litert",
 )
 PUSHED_FILE = "pushed.json"
+LINEAGE = ("float_model", "transform_graph")
+"""What a pushed model came from."""
 
 
 def tool_versions() -> dict[str, str]:
@@ -38,7 +41,11 @@ def tool_versions() -> dict[str, str]:
 
 
 class _Spec(ComponentSpec):
-    INPUTS: ClassVar = {"selected": ChannelParameter(type=Model)}
+    INPUTS: ClassVar = {
+        "selected": ChannelParameter(type=Model),
+        "float_model": ChannelParameter(type=Model, optional=True),
+        "transform_graph": ChannelParameter(type=TransformGraph, optional=True),
+    }
     OUTPUTS: ClassVar = {"pushed": ChannelParameter(type=PushedModel)}
     PARAMETERS: ClassVar = {
         "registry": ExecutionParameter(type=str),
@@ -59,6 +66,11 @@ class _Executor(BaseExecutor):
         version = None
         if selection["selected"] is not None:
             manifest = self._manifest(selected, selection, json.loads(exec_properties["facts"]))
+            manifest["lineage"] = {
+                name: lineage.describe(artifact)
+                for name in LINEAGE
+                if (artifact := fan_in.single(input_dict, name)) is not None
+            }
             registry = Registry(Path(exec_properties["registry"]))
             golden = {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE}
             version = registry.push(model_artifact.tflite_path(selected), manifest, golden)
@@ -87,6 +99,7 @@ class _Executor(BaseExecutor):
             "selection": selection["reason"],
             "export": {"inputs": "raw" if "raw_inputs" in conversion else "transformed"},
             "edge": selection["edge"],
+            "champion": selection["champion"],
             "run_id": getattr(self._context, "pipeline_run_id", None),
             "tools": tool_versions(),
         }
@@ -97,6 +110,7 @@ class EdgePusher(BaseComponent):
 
     Args:
         selected: A selector's output.
+        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles.
         registry: Folder of the registry.
         facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
         code_sha256: Makes a change of code known to the cache.
@@ -105,10 +119,19 @@ class EdgePusher(BaseComponent):
     SPEC_CLASS = _Spec
     EXECUTOR_SPEC = ExecutorClassSpec(_Executor)
 
-    def __init__(self, selected: BaseChannel, *, registry: str, facts: dict[str, Any], code_sha256: str) -> None:
+    def __init__(
+        self,
+        selected: BaseChannel,
+        parents: Mapping[str, BaseChannel] | None = None,
+        *,
+        registry: str,
+        facts: dict[str, Any],
+        code_sha256: str,
+    ) -> None:
         super().__init__(
             spec=_Spec(
                 selected=selected,
+                **(parents or {}),
                 pushed=channel_utils.as_channel([PushedModel()]),
                 registry=registry,
                 facts=json.dumps(facts),

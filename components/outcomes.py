@@ -90,6 +90,11 @@ class Outcome:
         """The gate's numbers on the whole eval split."""
         return self.verdict.slices[0] if self.verdict and self.verdict.slices else None
 
+    def beside_champion(self, metric: str) -> Mapping[str, Any]:
+        """`{candidate, champion, drop, drop_ci}` of a metric on the raw eval examples; empty without a comparison."""
+        champion = self.verdict.champion if self.verdict else None
+        return champion["metrics"].get(metric, {}) if champion else {}
+
 
 def collect(input_dict: Mapping[str, list[Artifact]], names: Sequence[str]) -> list[Outcome]:
     """The outcomes of all variants, in the order of `names`."""

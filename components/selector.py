@@ -75,6 +75,7 @@ class _Executor(BaseExecutor):
             chosen = next(outcome for outcome in passed if outcome.name == name)
             shutil.copytree(chosen.model.uri, folder, dirs_exist_ok=True)
             selection |= {"gate": _gate_numbers(chosen), "edge": chosen.edge.to_dict()}
+            selection["champion"] = chosen.verdict.champion
             golden = edge_check.golden_path(chosen.edge_blessing)
             shutil.copyfile(golden, folder / edge_check.GOLDEN_FILE)
             selected.set_string_custom_property(model_artifact.VARIANT_PROPERTY, name)
@@ -108,5 +109,5 @@ class Selector(BaseComponent):
 
 
 def read_selection(selected: Model) -> dict[str, Any]:
-    """`{selected, reason}` of a selector's output, and the `gate` and `edge` numbers of the selected variant."""
+    """`{selected, reason}` of a selector's output, and the selected variant's `gate`, `edge` and `champion` numbers."""
     return json.loads((Path(selected.uri) / SELECTION_FILE).read_text())

@@ -11,9 +11,27 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import Artifact, BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
-from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelEvaluation, PushedModel, TunerResults
+from tfx.types.standard_artifacts import (
+    Examples,
+    InfraBlessing,
+    Model,
+    ModelEvaluation,
+    ModelRun,
+    PushedModel,
+    TunerResults,
+)
 
-from components import edge_check, edge_pusher, fan_in, ingest, model_artifact, outcomes, pareto, summary_variant
+from components import (
+    edge_check,
+    edge_pusher,
+    fan_in,
+    ingest,
+    model_artifact,
+    outcomes,
+    pareto,
+    summary_champion,
+    summary_variant,
+)
 from components.search import read_trials
 from components.selector import read_selection
 from compression.edge import host
@@ -26,7 +44,6 @@ _GATE_METHOD = (
 )
 
 _NOT_MEASURED = {
-    "champion": "the gate compares with the baseline alone",
     "started_at": "the runner adds it",
     "nodes": "the runner adds them",
 }
@@ -49,7 +66,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
     Args:
         input_dict: Artifacts by input name, as `Summary` declares them; any may be absent.
         facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}, nodes: {variant: {quantize, gate,
-            edge}}}`, and `search` when there is one.
+            edge}}}`, `search` when there is one, and `champion` and `warm_start` when they are asked for.
         run_id: Id of the run.
     """
     found = outcomes.collect(input_dict, list(facts["steps"]))
@@ -58,6 +75,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
     version = edge_pusher.read_pushed(pushed) if pushed else None
     selected = fan_in.single(input_dict, "selected")
     selection = read_selection(selected) if selected else {"selected": None, "reason": None}
+    standing, warm = summary_champion.standing(input_dict), summary_champion.warm_start(input_dict)
     all_failed = all(outcome.status == "failed" for outcome in found)
     front = pareto.front(found)
     return {
@@ -75,7 +93,8 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "n_examples": _n_examples(fan_in.single(input_dict, "examples")),
         "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
         "baseline": _baseline(input_dict, found, facts["metric"]),
-        "champion": None,
+        "champion": summary_champion.describe(standing, found, facts["metric"]),
+        "warm_start": warm,
         "search": read_trials(search) if search else None,
         "variants": [
             summary_variant.describe(
@@ -84,6 +103,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
                 facts["nodes"][outcome.name],
                 facts["metric"],
                 outcome.name in front,
+                summary_champion.not_compared(standing, facts, outcome),
             )
             for outcome in found
         ],
@@ -94,6 +114,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "not_measured": {
             **_NOT_MEASURED,
             **_baseline_not_measured(input_dict),
+            **summary_champion.not_measured(standing, warm, facts, found),
             **({} if search else {"search": _no_search(facts)}),
         },
     }
@@ -139,7 +160,7 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `baseline`, `edge_baseline`, `search`, `selected` and `pushed`.
+        inputs: `examples`, `baseline`, `edge_baseline`, `champion`, `model_run`, `search`, `selected` and `pushed`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """
@@ -159,6 +180,8 @@ class Summary(BaseComponent):
             "examples": Examples,
             "baseline": Model,
             "edge_baseline": InfraBlessing,
+            "champion": Model,
+            "model_run": ModelRun,
             "search": TunerResults,
             "selected": Model,
             "pushed": PushedModel,

@@ -11,7 +11,12 @@ from compression.outputs import parted
 
 
 def describe(
-    outcome: Outcome, steps: Sequence[str], nodes: Mapping[str, str], metric: str, on_front: bool
+    outcome: Outcome,
+    steps: Sequence[str],
+    nodes: Mapping[str, str],
+    metric: str,
+    on_front: bool,
+    not_compared: str | None,
 ) -> dict[str, Any]:
     """What became of a variant, as `pipeline/summary_schema.json` says.
 
@@ -21,9 +26,11 @@ def describe(
         nodes: Ids of its nodes `quantize`, `gate` and `edge`.
         metric: The metric of the gate's first rule, of one of several outputs `output/metric`.
         on_front: Whether no other variant is better or equal in metric, size and latency.
+        not_compared: Why it was not compared with a champion; `None` when it was.
     """
     overall, audit, edge = outcome.overall, outcome.conversion.get("audit", {}), outcome.edge
     numbers = overall.metrics[metric] if overall else {}
+    compared = outcome.beside_champion(metric)
     return {
         "name": outcome.name,
         "steps": list(steps),
@@ -33,7 +40,8 @@ def describe(
         "value": numbers.get("candidate"),
         "drop": numbers.get("drop"),
         "drop_ci": _bounded(numbers),
-        "drop_vs_champion": None,
+        "drop_vs_champion": compared.get("drop"),
+        "drop_vs_champion_ci": _bounded(compared),
         "gates": [_gate(check) for check in outcome.verdict.checks] if outcome.verdict else [],
         "slices": [asdict(part) for part in outcome.verdict.slices[1:]] if outcome.verdict else [],
         "size_bytes": audit.get("size_bytes"),
@@ -48,7 +56,7 @@ def describe(
         "audit": _audit(outcome) if audit else None,
         "blessed": outcome.blessed,
         "reasons": outcome.reasons,
-        "not_measured": not_measured(outcome, metric),
+        "not_measured": {**not_measured(outcome, metric), **_no_champion(not_compared, compared)},
     }
 
 
@@ -73,8 +81,7 @@ def latency(edge: EdgeReport | None) -> dict[str, float | None] | None:
 
 def not_measured(outcome: Outcome, metric: str) -> dict[str, str]:
     """Why there is no number for what gate and edge check should measure."""
-    missing = {"drop_vs_champion": "the gate compares with the baseline alone"}
-    missing |= sizes_not_measured(outcome.conversion)
+    missing = sizes_not_measured(outcome.conversion)
     if outcome.overall is None:
         missing |= dict.fromkeys(("value", "drop", "drop_ci"), "the gate did not report")
     elif _bounded(outcome.overall.metrics[metric]) is None:
@@ -83,6 +90,12 @@ def not_measured(outcome: Outcome, metric: str) -> dict[str, str]:
         return missing | dict.fromkeys(("latency_ms", "arena_bytes", "macs"), "the edge check did not report")
     names = {"latency": "latency_ms", "arena_bytes": "arena_bytes", "macs": "macs"}
     return missing | {names[field]: why for field, why in outcome.edge.not_measured.items() if field in names}
+
+
+def _no_champion(not_compared: str | None, compared: Mapping[str, Any]) -> dict[str, str]:
+    if not_compared:
+        return dict.fromkeys(("drop_vs_champion", "drop_vs_champion_ci"), not_compared)
+    return {} if _bounded(compared) else {"drop_vs_champion_ci": "the eval examples do not bound it"}
 
 
 def _bounded(numbers: Mapping[str, Any]) -> list[float] | None:

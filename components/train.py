@@ -7,7 +7,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.io import fileio
 
-from components import model_module
+from components import model_module, warm_start
 from components.hyperparameters import found_hparams
 from components.targets import from_text
 from components.transformed_data import transformed_split
@@ -24,7 +24,8 @@ HISTORY_FILE = "history.json"
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the float baseline; `fn_args.custom_config` holds module, hparams, train, task, label and seed.
 
-    What a Tuner found, `fn_args.hyperparameters`, is added to `hparams`.
+    What a Tuner found, `fn_args.hyperparameters`, is added to `hparams`. With `fn_args.base_model`, what
+    `components.champion` emits as `float_model`, the training goes on from the champion where that is possible.
     """
     config = fn_args.custom_config
     hparams = {**config["hparams"], **found_hparams(fn_args.hyperparameters)}
@@ -32,6 +33,7 @@ def run_fn(fn_args: FnArgs) -> None:
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
     model = model_module.load(config["module"]).build(hparams, task=config["task"], features=features)
+    start = warm_start.begin(model, fn_args.base_model) if fn_args.base_model else None
     splits = [
         transformed_split(patterns, transform, label=config["label"], features=model.input_names, task=config["task"])
         for patterns in (fn_args.train_files, fn_args.eval_files)
@@ -42,3 +44,5 @@ def run_fn(fn_args: FnArgs) -> None:
     fileio.makedirs(fn_args.model_run_dir)
     with fileio.open(str(Path(fn_args.model_run_dir) / HISTORY_FILE), "w") as stream:
         stream.write(json.dumps(history))
+    if start is not None:
+        warm_start.write(start, fn_args.model_run_dir)

@@ -1,6 +1,6 @@
 """What `preprocessing_fn` became, as a function from raw features to those that a model reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class TransformFunction(tf.Module):
         self.features = tuple(features)
         self._layer = transform.transform_features_layer()
         spec = transform.raw_feature_spec()
-        needed = self._needed(spec)
+        needed = needed_features(self._layer, spec, self.features)
         _refuse_unfit(spec, needed)
         self._feature_spec = {name: spec[name] for name in needed}
         domains = transform.raw_domains()
@@ -66,24 +66,32 @@ class TransformFunction(tf.Module):
         """The transformed features as arrays."""
         return {name: values.numpy() for name, values in self({k: tf.constant(raw[k]) for k in self.raw}).items()}
 
-    def _needed(self, spec: Mapping[str, Any]) -> list[str]:
-        """Raw features without which one of the transformed features is not there.
 
-        The layer leaves out what it cannot compute from the features that it is given, so each raw feature in turn is
-        withheld. Nothing is computed: this only traces.
-        """
-        needed: list[str] = []
+def needed_features(
+    layer: Callable[[dict[str, Any]], dict[str, Any]], spec: Mapping[str, Any], features: Sequence[str]
+) -> list[str]:
+    """Raw features without which one of the transformed features is not there, sorted.
 
-        @tf.function(autograph=False)
-        def trace() -> None:
-            given = {name: _placeholder(feature) for name, feature in spec.items()}
-            for name in sorted(spec):
-                found = self._layer({other: value for other, value in given.items() if other != name})
-                if not set(self.features) <= set(found):
-                    needed.append(name)
+    The layer leaves out what it cannot compute from the features that it is given, so each raw feature in turn is
+    withheld. Nothing is computed: this only traces.
 
-        trace.get_concrete_function()
-        return needed
+    Args:
+        layer: Raw features to transformed ones.
+        spec: The raw features.
+        features: Names of transformed features, all of which the layer computes.
+    """
+    needed: list[str] = []
+
+    @tf.function(autograph=False)
+    def trace() -> None:
+        given = {name: _placeholder(feature) for name, feature in spec.items()}
+        for name in sorted(spec):
+            found = layer({other: value for other, value in given.items() if other != name})
+            if not set(features) <= set(found):
+                needed.append(name)
+
+    trace.get_concrete_function()
+    return needed
 
 
 def _input_type(feature: tf.io.FixedLenFeature, domain: object) -> tf.DType:

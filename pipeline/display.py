@@ -10,6 +10,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from components.champion import NO_CHAMPION
+from components.warm_start import describe as describe_start
 from compression.search.space import describe
 from pipeline.local import Finished
 from pipeline.runner import NodeResult, State
@@ -96,6 +98,8 @@ def report(finished: Finished) -> Group:
     parts: list[Any] = [Text(), _table(summary), Text()] if _measured(summary) else []
     parts += [Text(line) for line in _reasons(summary["variants"])]
     parts += [Text(f"search   {line}") for line in _found(summary)]
+    parts += [Text(f"start    {line}", style="bold" if line.startswith("COLD") else "") for line in _start(summary)]
+    parts += [Text(f"champion {line}") for line in _champion(summary)]
     if summary["pushed"]:
         version = summary["pushed"]
         parts.append(Text(f"pushed   {summary['selected']} as version {version['version']}", style="bold"))
@@ -139,6 +143,24 @@ def _found(summary: Mapping[str, Any]) -> list[str]:
         f"{describe(best)}: validation {summary['baseline']['metric']} {chosen['value']:.4f}, "
         f"best of {len(trials)} trials ({', '.join(f'{count} {word}' for word, count in ended.items())})"
     ]
+
+
+def _start(summary: Mapping[str, Any]) -> list[str]:
+    """Whether training went on from the champion, when it was to."""
+    return [describe_start(summary["warm_start"])] if summary["warm_start"] else []
+
+
+def _champion(summary: Mapping[str, Any]) -> list[str]:
+    """The model in the field, beside the new ones; that there is none, when the configuration asks for one."""
+    champion, missing = summary["champion"], summary["not_measured"]
+    if champion is None:
+        none_yet = missing.get("champion") == NO_CHAMPION
+        return [f"none: {NO_CHAMPION}, so there was nothing to compare with or to go on from"] if none_yet else []
+    if champion["value"] is None:
+        return [f"version {champion['version']}, not compared: {missing.get('champion.value', 'no gate reported')}"]
+    drops = [v["drop_vs_champion"] for v in summary["variants"] if v["name"] == summary["selected"]]
+    selected = f"; drop of {summary['selected']} {drops[0]:+.4f}" if drops and drops[0] is not None else ""
+    return [f"version {champion['version']}, {champion['metric']} {champion['value']:.4f} on the new data{selected}"]
 
 
 def _table(summary: Mapping[str, Any]) -> Table:

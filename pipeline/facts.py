@@ -12,14 +12,18 @@ from pipeline.plan import Plan, describe
 def gate_spec(config: Config) -> GateSpec:
     """What every gate of a configuration is told."""
 
-    def rules(metric: str, thresholds: Thresholds) -> tuple[Rule, ...]:
+    def rules(metric: str, thresholds: Thresholds, **more: float | None) -> tuple[Rule, ...]:
         given = thresholds.given()
-        return (Rule(metric=metric, **given),) if given else ()
+        return (Rule(metric=metric, **given, **more),) if given else ()
 
     return GateSpec(
         task=packed(config.tasks),
         label=config.data.label,
-        rules=tuple(made for rule in config.gate.rules for made in rules(rule.name, rule)),
+        rules=tuple(
+            made
+            for rule in config.gate.rules
+            for made in rules(rule.name, rule, max_drop_vs_champion=rule.max_drop_vs_champion)
+        ),
         slices=tuple(
             SliceRule(features=part.by, values=part.where, rules=rules(rule.name, part), min_examples=part.min_examples)
             for rule in config.gate.rules
@@ -45,4 +49,6 @@ def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
             for variant in plan.variants
         },
         **({"search": True} if config.model.search else {}),
+        **({"champion": True} if config.gate.asks_champion else {}),
+        **({"warm_start": True} if config.train.warm_start == "champion" else {}),
     }

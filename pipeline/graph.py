@@ -30,6 +30,7 @@ from compression.edge.host import host_key
 from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
+from pipeline import champion_nodes
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
@@ -58,6 +59,7 @@ def build(
     pipeline_root: str,
     registry: str,
     pretrained: PretrainedSpec | None = None,
+    champion: str = "",
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
 ) -> Pipeline:
     """The TFX pipeline of a configuration.
@@ -68,6 +70,7 @@ def build(
         pipeline_root: Folder or URI of all artifacts.
         registry: Folder of pushed models.
         pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
+        champion: What `pipeline.champion.resolve` found; empty: the node looks itself.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
     """
     return Pipeline(
@@ -75,7 +78,9 @@ def build(
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,
-        components=_Graph(config, spec, pretrained, registry, trials_uri=f"{pipeline_root}/search/trials").nodes,
+        components=_Graph(
+            config, spec, pretrained, registry, champion=champion, trials_uri=f"{pipeline_root}/search/trials"
+        ).nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
 
@@ -84,13 +89,21 @@ class _Graph:
     """Wires the nodes; every method adds some and returns what later ones read."""
 
     def __init__(
-        self, config: Config, spec: IngestSpec, pretrained: PretrainedSpec | None, registry: str, *, trials_uri: str
+        self,
+        config: Config,
+        spec: IngestSpec,
+        pretrained: PretrainedSpec | None,
+        registry: str,
+        *,
+        champion: str,
+        trials_uri: str,
     ) -> None:
         self.nodes: list[BaseNode] = []
         self._config = config
         self._pretrained = pretrained
         plan = make_plan(config)
         self._data(spec)
+        self._look_at_champion(registry, champion)
         self._search = make_search(config, self._transformed, trials_uri)
         if self._search:
             self._add(self._search, "search")
@@ -126,6 +139,20 @@ class _Graph:
             )
             self._front = self._add(front, "raw-transform")
 
+    def _look_at_champion(self, registry: str, resolved: str) -> None:
+        """Which model is in the field, and what it answers to the new data, for a configuration that asks."""
+        self._champion: BaseNode | None = None
+        self._contest: dict[str, BaseChannel] = {}
+        if not self._config.asks_champion:
+            return
+        self._champion = self._add(champion_nodes.champion(registry, resolved), "champion")
+        if self._config.gate.asks_champion:
+            node = champion_nodes.champion_answers(self._config, self._examples, self._champion)
+            # Data that are refused are not worth asking it.
+            node.add_upstream_node(self._transform)
+            answers = self._add(node, "champion-answers").outputs["champion_answers"]
+            self._contest = {"champion_answers": answers, "raw_examples": self._examples}
+
     def _schema(self, statistics: BaseNode) -> BaseChannel:
         if self._config.data.schema_path is not None:
             text = Path(self._config.data.schema_path).read_text()
@@ -141,7 +168,8 @@ class _Graph:
             self._root = pretrained_model(self._config, self._pretrained, graph)
         else:
             found = self._search.outputs["best_hyperparameters"] if self._search else None
-            self._root = trainer(self._config, self._transformed, found)
+            warm = self._champion.outputs["float_model"] if self._config.train.warm_start == "champion" else None
+            self._root = trainer(self._config, self._transformed, found, warm)
         self._add(self._root, root_id(self._config))
         if self._front is not None:
             self._root.add_upstream_node(self._front)
@@ -170,6 +198,7 @@ class _Graph:
             baseline=self._answers,
             spec=gate_spec(self._config).model_dump_json(),
             code_sha256=code_sha256("components.evaluate.gate"),
+            **self._contest,
         )
         gate = self._add(gate, variant.gate_id)
         shipped = self._export(variant.raw_id, model)
@@ -250,8 +279,10 @@ class _Graph:
             code_sha256=code_sha256("components.selector"),
         )
         selected = self._add(selector, "selector").outputs["selected"]
+        graph = self._transform.outputs["transform_graph"]
         pusher = EdgePusher(
             selected,
+            {"float_model": self._root.outputs["model"], "transform_graph": graph},
             registry=registry,
             facts={**{key: facts[key] for key in ("name", "steps")}, "label_names": config.data.label_names},
             code_sha256=code_sha256("components.edge_pusher"),
@@ -260,6 +291,10 @@ class _Graph:
         inputs = {"examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
         if self._search:
             inputs["search"] = self._search.outputs["tuner_results"]
+        if self._champion is not None:
+            inputs["champion"] = self._champion.outputs["champion"]
+        if config.train.warm_start == "champion":
+            inputs["model_run"] = self._root.outputs["model_run"]
         summary = Summary(
             self._variants,
             {**inputs, "selected": selected, "pushed": pushed},

@@ -172,7 +172,7 @@ class _Run:
         """Checks the model and compiles the graph."""
         from tfx.orchestration import metadata
 
-        from pipeline import graph, model_preflight, runner
+        from pipeline import champion, graph, model_preflight, runner
         from pipeline.sources import ingest_spec
 
         pretrained = model_preflight.check_model(self._config, self._plan)
@@ -182,6 +182,7 @@ class _Run:
             pipeline_root=str(self._workspace.artifacts),
             registry=str(self._workspace.registry),
             pretrained=pretrained,
+            champion=champion.resolve(str(self._workspace.registry)) if self._config.asks_champion else "",
             metadata=metadata.sqlite_metadata_connection_config(str(self._workspace.metadata)),
         )
         selection = runner.Selection(self._request.start, self._request.end, self._request.no_cache)

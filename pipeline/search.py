@@ -16,7 +16,7 @@ def recipe(config: Config) -> dict[str, Any]:
     return {
         "module": config.model.module,
         "hparams": config.model.hparams,
-        "train": config.train.model_dump(mode="json"),
+        "train": config.train.settings.model_dump(mode="json"),
         "task": to_text(config.tasks),
         "label": to_text(config.data.labels),
         "seed": config.seed,

@@ -41,13 +41,19 @@ def transform(
     )
 
 
-def trainer(config: Config, transformed: Mapping[str, BaseChannel], hyperparameters: BaseChannel | None) -> BaseNode:
+def trainer(
+    config: Config,
+    transformed: Mapping[str, BaseChannel],
+    hyperparameters: BaseChannel | None,
+    parent: BaseChannel | None,
+) -> BaseNode:
     """Builds and trains the float model.
 
     Args:
         config: The configuration.
         transformed: Channels `examples` and `transform_graph`.
         hyperparameters: What a search found; `None` without one.
+        parent: The champion's float parent, to go on from; `None`: begin anew.
     """
     return Trainer(
         run_fn="components.train.run_fn",
@@ -56,6 +62,7 @@ def trainer(config: Config, transformed: Mapping[str, BaseChannel], hyperparamet
         # TFX's "eval" arguments are what is looked at while training: the eval split stays with the gate.
         eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
         hyperparameters=hyperparameters,
+        base_model=parent,
         custom_config={**recipe(config), "code_sha256": code_sha256("components.train", str(config.model.module))},
     )
 

@@ -49,6 +49,8 @@ def eval_warnings(config: Config) -> list[str]:
 def _rules(config: Config) -> Iterator[_Rule]:
     for path, rule in config.gate.placed():
         yield from _thresholds(path, rule.metric, rule)
+        if rule.max_drop_vs_champion is not None:
+            yield _Rule((*path, "max_drop_vs_champion"), rule.metric, rule.max_drop_vs_champion)
         for position, part in enumerate(rule.slices):
             yield from _thresholds((*path, "slices", position), rule.metric, part)
 

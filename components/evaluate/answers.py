@@ -6,7 +6,7 @@ found without reading the others. `answers.json` comes last: without it there ar
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -73,7 +73,7 @@ def BaselineAnswers(  # noqa: N802 - a component is named like a class
             | "Files" >> beam.Create(paths)
             | "Answer" >> beam.ParDo(_AnswerFile(model.uri, features, answers.uri))
             | "Gather" >> beam.combiners.ToList()
-            | "WriteIndex" >> beam.Map(_write_index, folder=answers.uri, model_uri=model.uri)
+            | "WriteIndex" >> beam.Map(write_index, folder=answers.uri, model_uri=model.uri)
         )
 
 
@@ -98,14 +98,33 @@ class _AnswerFile(beam.DoFn):
 
     def process(self, path: str) -> Iterator[AnsweredFile]:
         """Answers one file."""
-        name = PurePosixPath(path).name
-        writer = _ChunkWriter(f"{self._folder}/{name}")
-        widths: dict[str, int] = {}
-        for batch in self._reader.batches(path):
-            answers = self._model.answers(batch.columns)
-            widths = {output: made[0].size for output, made in answers.items()}
-            writer.add(side_by_side(answers), digests(batch.columns))
-        yield AnsweredFile(name, files.sha256(path), writer.close(), name, widths)
+        yield answer_file(path, self._model, self._reader, self._folder, lambda batch: digests(batch.columns))
+
+
+def answer_file(
+    path: str,
+    model: models.Predictor,
+    reader: files.ExampleReader,
+    folder: str,
+    keys: Callable[[files.Batch], np.ndarray],
+) -> AnsweredFile:
+    """Writes what a model answers to the examples of a file.
+
+    Args:
+        path: The file.
+        model: Whom to ask.
+        reader: Reads what the model takes.
+        folder: Where the answers go, in a folder named after the file.
+        keys: 64-bit digests of a batch's examples; see `digests`.
+    """
+    name = PurePosixPath(path).name
+    writer = _ChunkWriter(f"{folder}/{name}")
+    widths: dict[str, int] = {}
+    for batch in reader.batches(path):
+        answers = model.answers(batch.columns)
+        widths = {output: made[0].size for output, made in answers.items()}
+        writer.add(side_by_side(answers), keys(batch))
+    return AnsweredFile(name, files.sha256(path), writer.close(), name, widths)
 
 
 def digests(columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -168,7 +187,8 @@ def _load(path: str) -> np.ndarray:
         return np.load(io.BytesIO(stream.read()), allow_pickle=False)
 
 
-def _write_index(answered: Sequence[AnsweredFile], folder: str, model_uri: str) -> None:
+def write_index(answered: Sequence[AnsweredFile], folder: str, model_uri: str) -> None:
+    """Makes the answers complete: ids that tell repeats apart, then the list of files."""
     ordered = sorted(answered, key=lambda file: file.name)
     _make_ids(ordered, folder)
     tf.io.gfile.makedirs(folder)

@@ -1,9 +1,10 @@
-"""Files of transformed examples, read in whole batches and in row ranges."""
+"""Files of examples, read in whole batches and in row ranges."""
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,9 @@ from components.errors import InputError
 
 _READ_BYTES = 1 << 20
 _BATCHES_AHEAD = 2
+
+
+Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,18 @@ class ExampleReader:
     Args:
         columns: Feature specification; a sparse feature becomes dense, with empty text or NaN where it is missing.
         batch_size: Examples in a batch; the last one of a file may be smaller.
+        transform: What becomes of the columns before they are handed on; nothing by default.
     """
 
-    def __init__(self, columns: Mapping[str, object], batch_size: int) -> None:
+    def __init__(self, columns: Mapping[str, object], batch_size: int, transform: Transform | None = None) -> None:
         wanted = dict(columns)
+        # A traced function holds its tables by weak references alone.
+        self._transform = transform
 
         def parse(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-            return {k: _dense(v) for k, v in tf.io.parse_example(serialized, wanted).items()}, serialized
+            parsed = tf.io.parse_example(serialized, wanted)
+            made = parsed if transform is None else transform(parsed)
+            return {name: _dense(value) for name, value in made.items()}, serialized
 
         # Traced once for all files.
         signature = [tf.TensorSpec([None], tf.string)]
@@ -99,6 +108,32 @@ class ExampleReader:
             batch = Batch(row, {name: value.numpy() for name, value in values.items()}, serialized)
             yield batch
             row += len(batch)
+
+
+class Source(Protocol):
+    """How examples are read from their files."""
+
+    def reader(self, names: Sequence[str], batch_size: int) -> ExampleReader:
+        """Reads the columns of these names."""
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """Files that hold the columns as they are.
+
+    Attributes:
+        features: Their feature specification.
+    """
+
+    features: Mapping[str, object]
+
+    def reader(self, names: Sequence[str], batch_size: int) -> ExampleReader:
+        """Reads the columns of these names.
+
+        Raises:
+            InputError: A name is not among the features.
+        """
+        return ExampleReader(wanted_columns(self.features, names), batch_size)
 
 
 def _options() -> tf.data.Options:

@@ -27,7 +27,8 @@ from tfx.types.standard_artifacts import (
 )
 
 from components.errors import InputError
-from components.evaluate import answers, files, tfma_results
+from components.evaluate import against_champion, answers, files, tfma_results
+from components.evaluate.against_champion import Contest
 from components.evaluate.judge_rows import Judged, JudgeRows, MergeJudged, plan_work
 from components.evaluate.measures import Measured, measure
 from components.evaluate.slices import SliceKey
@@ -48,15 +49,28 @@ def Gate(  # noqa: N802 - a component is named like a class
     blessing: OutputArtifact[ModelBlessing],
     spec: Parameter[str],
     code_sha256: Parameter[str],
+    champion_answers: InputArtifact[InferenceResult] = None,
+    raw_examples: InputArtifact[Examples] = None,
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Judges `model` by the rules of `spec` (a `GateSpec` as JSON); `baseline` is what `BaselineAnswers` emits.
 
     `examples` are transformed ones. Raw columns to slice by are passed through `preprocessing_fn` under their own
-    names: nothing promises that raw and transformed files hold the same examples in the same places.
+    names: nothing promises that raw and transformed files hold the same examples in the same places. With
+    `champion_answers`, what `ChampionAnswers` emits, and the `raw_examples` that it was asked, the candidate is also
+    compared with the champion.
     """
     del code_sha256  # only makes a change of code known to the cache
     gate_spec = GateSpec.model_validate_json(spec)
+    contest, missing = None, ""
+    if champion_answers is not None:
+        contest = against_champion.read_contest(
+            champion_answers.uri,
+            split_uri=artifact_utils.get_split_uri([raw_examples], gate_spec.split),
+            transform_uri=transform_graph.uri,
+            model=model,
+        )
+        missing = contest.missing(answers.read_index(baseline.uri))
     evaluate(
         beam_pipeline,
         gate_spec,
@@ -65,8 +79,11 @@ def Gate(  # noqa: N802 - a component is named like a class
         model_uri=model.uri,
         answers_uri=baseline.uri,
         evaluation_uri=evaluation.uri,
+        contest=None if missing else contest,
     )
     verdict = judge(gate_spec, tfma_results.read(evaluation.uri))
+    if contest is not None:
+        verdict = against_champion.with_champion(verdict, gate_spec, contest, missing, evaluation.uri)
     _write_text(f"{evaluation.uri}/{VERDICT_FILE}", verdict.to_json())
     _bless(blessing, verdict, model, tfma.load_validation_result(evaluation.uri).validation_ok)
 
@@ -80,8 +97,9 @@ def evaluate(
     model_uri: str,
     answers_uri: str,
     evaluation_uri: str,
+    contest: Contest | None = None,
 ) -> None:
-    """Runs `pipeline` and writes TFMA's results, the flips and the seconds.
+    """Runs `pipeline` and writes TFMA's results, the flips, the seconds, and how the candidate did beside a champion.
 
     Args:
         pipeline: An empty one.
@@ -91,11 +109,12 @@ def evaluate(
         model_uri: The candidate's artifact.
         answers_uri: The baseline's answers.
         evaluation_uri: Where the results go.
+        contest: The comparison with the champion; `None`: there is none.
     """
     work = plan_work(files.example_files(split_uri), answers.read_index(answers_uri))
     if not work:
         raise InputError(f"the split must hold files of examples, got none in {split_uri}; look at what made them")
-    judging = JudgeRows(spec, features, model_uri=model_uri, answers_uri=answers_uri)
+    judging = JudgeRows(spec, files.Transformed(features), model_uri=model_uri, answers_uri=answers_uri)
     locations = {CANDIDATE: model_uri, BASELINE: answers_uri}
     with pipeline:
         _ = (
@@ -106,6 +125,8 @@ def evaluate(
             | "Merge" >> beam.CombineGlobally(MergeJudged(spec.flips_kept)).without_defaults()
             | "Write" >> beam.Map(_write, evaluation_uri, spec, locations)
         )
+        if contest is not None:
+            against_champion.add_pass(pipeline, spec, contest, evaluation_uri)
 
 
 def _write(judged: Judged, folder: str, spec: GateSpec, locations: dict[str, str]) -> None:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -120,10 +119,10 @@ class MergeJudged(beam.CombineFn):
 class JudgeRows(beam.DoFn):
     """`Rows` to `Judged`."""
 
-    def __init__(self, spec: GateSpec, features: Mapping[str, Any], *, model_uri: str, answers_uri: str) -> None:
+    def __init__(self, spec: GateSpec, source: files.Source, *, model_uri: str, answers_uri: str) -> None:
         self._spec = spec
         self._parts = spec.parts()
-        self._features = features
+        self._source = source
         self._model_uri = model_uri
         self._answers_uri = answers_uri
 
@@ -133,7 +132,7 @@ class JudgeRows(beam.DoFn):
         _check_outputs("candidate", self._model.outputs, self._parts)
         labels = (part.label for part in self._parts.values())
         names = (*self._model.input_names, *labels, *self._spec.columns)
-        self._reader = files.ExampleReader(files.wanted_columns(self._features, names), self._spec.batch_size)
+        self._reader = self._source.reader(names, self._spec.batch_size)
 
     def process(self, work: Rows) -> Iterator[Judged]:
         """Judges one range."""

@@ -24,6 +24,8 @@ class Rule(Settings):
         max_drop_percent: The same in percent of the baseline's value.
         min_value: Smallest value of the candidate, for metrics where higher is better.
         max_value: Largest value of the candidate, for metrics where lower is better.
+        max_drop_vs_champion: Largest loss of quality against the champion, in the metric's unit; judged on raw
+            examples and by itself, see `against_champion`.
     """
 
     metric: str
@@ -31,6 +33,7 @@ class Rule(Settings):
     max_drop_percent: float | None = None
     min_value: float | None = None
     max_value: float | None = None
+    max_drop_vs_champion: float | None = None
 
     @model_validator(mode="after")
     def _checked(self) -> "Rule":
@@ -141,6 +144,19 @@ class GateSpec(Settings):
             "slices": tuple(part.model_copy(update={"rules": _rules_of(output, part.rules)}) for part in self.slices),
         }
         return self.model_copy(update=own)
+
+    def against_champion(self) -> "GateSpec":
+        """The comparison with the champion in the place of the baseline: each `max_drop_vs_champion` is a `max_drop`.
+
+        What has no such rule is measured all the same, so that every metric of the gate has the champion's value.
+        """
+        rules = tuple(
+            Rule(metric=rule.metric, max_drop=rule.max_drop_vs_champion)
+            for rule in self.rules
+            if rule.max_drop_vs_champion is not None
+        )
+        changed = {"rules": rules, "metrics": self.all_metrics, "slices": (), "flips_kept": 0}
+        return self.model_copy(update=changed)
 
     @property
     def level(self) -> float:

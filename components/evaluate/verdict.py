@@ -82,6 +82,8 @@ class Verdict:
         checks: All rules.
         confusion: Confusion matrices of all examples by model, of several outputs by `output/model`, label by answer;
             empty without classes.
+        champion: `{version, metrics: {name: {candidate, champion, drop, drop_ci}}, not_compared}`, the last being why
+            nothing was compared, in words; `None` when the gate does not ask for the champion.
     """
 
     state: State
@@ -89,6 +91,7 @@ class Verdict:
     slices: tuple[SliceResult, ...]
     checks: tuple[Check, ...]
     confusion: dict[str, list[list[int]]]
+    champion: dict[str, Any] | None = None
 
     @property
     def reasons(self) -> list[str]:
@@ -110,7 +113,7 @@ def judge(spec: GateSpec, results: Results) -> Verdict:
     checks = [check for part in spec.judged if part.rules for check in _check_part(part, results, spec.level)]
     ordered = sorted(results, key=lambda key: (len(key), repr(key)))
     slices = tuple(_slice_result(spec, key, results[key], checks) for key in ordered)
-    return Verdict(_together(checks), spec.level, slices, tuple(checks), _confusion(results))
+    return Verdict(together(checks), spec.level, slices, tuple(checks), _confusion(results))
 
 
 def _check_part(part: SliceRule, results: Results, level: float) -> list[Check]:
@@ -157,7 +160,13 @@ def _check(name: str, rule: Rule, decision: Decision) -> Check:
     )
 
 
-def _together(checks: Sequence[Check]) -> State:
+def check_rules(spec: GateSpec, stored: Mapping[str, measures.Value]) -> list[Check]:
+    """Decides the rules for all examples together on the numbers that are stored of them."""
+    return [check for part in spec.judged[:1] for check in _check_slice(part, (), stored, spec.level)]
+
+
+def together(checks: Sequence[Check]) -> State:
+    """The state of rules that must all hold."""
     states = {check.state for check in checks}
     if "blocked" in states or not states:
         return "blocked"
@@ -168,6 +177,13 @@ def _slice_result(
     spec: GateSpec, key: SliceKey, models: Mapping[str, Mapping[str, measures.Value]], checks: Sequence[Check]
 ) -> SliceResult:
     own = [check for check in checks if check.slice == slice_name(key)]
+    examples = measures.examples(models[CANDIDATE])
+    metrics = metric_numbers(spec, models)
+    return SliceResult(slice_name(key), dict(key), examples, together(own) if own else None, metrics)
+
+
+def metric_numbers(spec: GateSpec, models: Mapping[str, Mapping[str, measures.Value]]) -> dict[str, dict[str, Any]]:
+    """`{candidate, baseline, drop, drop_ci}` of every metric, on one slice."""
     metrics = {}
     for metric in spec.all_metrics:
         output, plain = parted(metric)
@@ -179,8 +195,7 @@ def _slice_result(
             "drop": _finite(bounds.estimate),
             "drop_ci": [_finite(bounds.lower), _finite(bounds.upper)],
         }
-    examples = measures.examples(models[CANDIDATE])
-    return SliceResult(slice_name(key), dict(key), examples, _together(own) if own else None, metrics)
+    return metrics
 
 
 def slice_name(key: SliceKey) -> str:
@@ -212,4 +227,5 @@ def read_verdict(evaluation_uri: str) -> Verdict:
         slices=tuple(SliceResult(**entry) for entry in content["slices"]),
         checks=tuple(Check(**entry) for entry in content["checks"]),
         confusion=content["confusion"],
+        champion=content.get("champion"),
     )

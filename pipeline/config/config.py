@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, model_validator
 
-from compression.settings import DistillSettings, Settings, TrainSettings
+from compression.settings import DistillSettings, Settings
 from compression.settings.edge import EdgeSettings
 from pipeline.config.agreement import disagreements
 from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
-from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task
+from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task, TrainSection
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError
@@ -31,7 +31,7 @@ class Config(Settings):
     seed: int = Field(default=1, ge=0, lt=2**32, description="same seed and data, same bytes in the pushed model")
     data: DataSection
     model: ModelSection
-    train: TrainSettings = TrainSettings()
+    train: TrainSection = TrainSection()
     variants: Annotated[dict[str, tuple[Step, ...]], BeforeValidator(read_variants)]
     gate: Annotated[Gate, BeforeValidator(read_gate)]
     export: ExportSection = ExportSection()
@@ -62,6 +62,11 @@ class Config(Settings):
         """The task by output; see `compression.outputs`."""
         task = self.model.task
         return dict(task) if isinstance(task, dict) else dict.fromkeys(self.data.labels, task)
+
+    @property
+    def asks_champion(self) -> bool:
+        """Whether a run needs to know the registry's current version."""
+        return self.train.warm_start == "champion" or self.gate.asks_champion
 
     def canonical(self, exclude: set[str] | None = None) -> dict[str, Any]:
         """The configuration as JSON values under the keys of the file, defaults written out."""

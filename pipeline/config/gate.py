@@ -102,6 +102,13 @@ class GateSection(Thresholds):
         default=None, description="which of several outputs the rule is about; left out when there is one"
     )
     metric: MetricName = Field(description="must be known for the task of the output")
+    max_drop_vs_champion: float | None = Field(
+        default=None,
+        ge=0.0,
+        allow_inf_nan=False,
+        description="largest loss against the model that is in the field, the registry's current version, on the same "
+        "eval examples; holds nothing up while there is none",
+    )
     confidence: float = Field(
         default=0.95,
         gt=0.5,
@@ -123,6 +130,9 @@ class GateSection(Thresholds):
         faults = self.faults(self.metric)
         if self.max_drop is None and self.max_drop_percent is None:
             faults.insert(0, Fault((), "must hold max_drop or max_drop_percent", "neither"))
+        if (self.max_drop_vs_champion or 0) > 1 and METRICS[self.metric].higher_is_better:
+            must = f"must be at most 1 for {self.metric}"
+            faults.append(Fault(("max_drop_vs_champion",), must, show(self.max_drop_vs_champion)))
         for position, part in enumerate(self.slices):
             faults += [fault.under(("slices", position)) for fault in part.faults(self.metric)]
         if faults:
@@ -146,6 +156,11 @@ class Gate:
     def metric(self) -> str:
         """The metric of the main rule, of one of several outputs `output/metric`."""
         return self.rules[0].name
+
+    @property
+    def asks_champion(self) -> bool:
+        """Whether a rule compares with the champion."""
+        return any(rule.max_drop_vs_champion is not None for rule in self.rules)
 
     @property
     def confidence(self) -> float:

@@ -34,6 +34,7 @@ train:
   learning_rate: 1e-3
   learning_rate_schedule: cosine
   early_stopping_patience: 4
+  warm_start: champion         # go on from the float model behind the registry's current version
 variants:
   float16:                     # long form and short form of a list mean the same
     - quantize: {mode: float16}
@@ -42,6 +43,7 @@ variants:
 gate:
   metric: accuracy
   max_drop: 0.03               # or max_drop_percent
+  max_drop_vs_champion: 0.02   # against the registry's current version, on the same new examples
   min_value: 0.9               # max_value for rmse and mae
   confidence: 0.95             # a list of such rules: all must hold, variants are shown and chosen by the first
   slices:
@@ -70,7 +72,7 @@ _SECTIONS = {
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
     "model.search": "SearchSettings",
-    "train": "TrainSettings",
+    "train": "TrainSection",
     "gate": "GateSection",
     "gate.slices[]": "SliceSection",
     "export": "ExportSection",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from compression.outputs import by_output
-from compression.settings import SearchSettings, Settings
+from compression.settings import SearchSettings, Settings, TrainSettings
 from pipeline.config.faults import Fault, SectionError, nearest, show
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, MODULE_NAME, SOURCE_NAME, matches
 from pipeline.config.per_output import PerOutput
@@ -247,6 +247,21 @@ class ModelSection(Settings):
                 Fault(("search",), "must be left out with pretrained, which builds no model", "a search")
             )
         return self
+
+
+class TrainSection(TrainSettings):
+    """Training of the float baseline with Adam; the best weights on the validation split are kept."""
+
+    warm_start: Literal["none", "champion"] = Field(
+        default="none",
+        description="`champion`: begin with the weights of the float model that the registry's current version was "
+        "compressed from, when it is still there and built alike, and with new weights otherwise; `none`: always new",
+    )
+
+    @property
+    def settings(self) -> TrainSettings:
+        """What the training itself is told."""
+        return TrainSettings(**{name: getattr(self, name) for name in TrainSettings.model_fields})
 
 
 class ExportSection(Settings):

@@ -199,6 +199,40 @@ def test_with_raw_inputs_what_ships_holds_the_transform(raw_config, nodes):
     assert raw["summary"]["inputs"]["baseline"] == ["raw-baseline.exported", "(optional)"]
 
 
+@pytest.fixture(scope="module")
+def champion_config():
+    return load(ROOT / "configs" / "digits.yaml", {"gate.max_drop_vs_champion": 0.02, "train.warm_start": "champion"})
+
+
+def test_the_champion_is_there_for_those_who_ask(champion_config, nodes):
+    """One node reads the registry, one asks the champion, once for all gates; a gate may do without."""
+    compiled = [node.pipeline_node for node in Compiler().compile(build_graph(champion_config)).nodes]
+    found = {node["id"]: node for node in map(plain, compiled)}
+    before = {node.node_info.id for node in nodes}
+    assert found.keys() - before == {"champion", "champion-answers"}
+    assert (found["champion"]["inputs"], found["champion"]["parameters"]["registry"]) == ({}, "registry")
+    assert found["champion-answers"]["inputs"] == {
+        "champion": ["champion.champion"],
+        "examples": ["ingest.examples"],
+        "transform_graph": ["champion.transform_graph"],
+    }
+    assert "transform" in found["champion-answers"]["after"]
+    for name in champion_config.variants:
+        inputs = found[f"gate-{name.replace('_', '-')}"]["inputs"]
+        assert inputs["champion_answers"] == ["champion-answers.champion_answers", "(optional)"]
+        assert inputs["raw_examples"] == ["ingest.examples", "(optional)"]
+    assert found["trainer"]["inputs"]["base_model"][0] == "champion.float_model"
+    assert found["summary"]["inputs"]["champion"] == ["champion.champion", "(optional)"]
+    assert found["summary"]["inputs"]["model_run"] == ["trainer.model_run", "(optional)"]
+
+
+def test_warm_start_alone_asks_the_champion_nothing():
+    config = load(ROOT / "configs" / "digits.yaml", {"train.warm_start": "champion"})
+    ids = [node.pipeline_node.node_info.id for node in Compiler().compile(build_graph(config)).nodes]
+    assert "champion" in ids
+    assert "champion-answers" not in ids
+
+
 def test_a_pretrained_model_stands_where_the_trainer_stood(nodes, tmp_path):
     text = (ROOT / "configs" / "digits.yaml").read_text()
     lines = [line for line in text.splitlines() if not line.startswith(("train:", "  hparams:"))]
@@ -223,7 +257,7 @@ def test_a_pretrained_model_stands_where_the_trainer_stood(nodes, tmp_path):
     assert got["transform"]["parameters"]["preprocessing_fn"] == "components.passthrough.preprocessing_fn"
 
 
-@pytest.mark.parametrize("inputs", ["config", "raw_config", "search_config"])
+@pytest.mark.parametrize("inputs", ["config", "raw_config", "search_config", "champion_config"])
 def test_graph_compiles_for_kubeflow(inputs, request, tmp_path):
     """The same graph, offline; what a cluster needs beyond this is not done yet."""
     config = request.getfixturevalue(inputs)

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
+from components.lineage import tree_sha256
 from compression.audit import audit
 from compression.edge.golden import verify_golden
 from compression.predict import TFLitePredictor
@@ -122,6 +123,11 @@ def test_registry_holds_what_the_summary_says(first, folder):
     assert current.manifest["gate"]["metrics"]["accuracy"]["candidate"] == chosen["value"]
     assert current.manifest["gate"]["metrics"]["accuracy"]["drop_ci"] == chosen["drop_ci"]
     assert verify_golden(current.model_file, current.path / "golden.npz") == []
+    assert current.manifest["lineage"] == {
+        name: {"uri": str(path), "sha256": tree_sha256(str(path))}
+        for name, node in (("float_model", "trainer/model"), ("transform_graph", "transform/transform_graph"))
+        for path in (folder / "workspace" / "artifacts" / node).iterdir()
+    }
     assert current.manifest["run_id"] == first.summary["run_id"]
     assert audit(current.model_file.read_bytes()).gzip_bytes == chosen["gzip_bytes"] == current.manifest["gzip_bytes"]
 

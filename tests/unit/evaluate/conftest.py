@@ -114,7 +114,7 @@ class Bench:
         )
         return answers
 
-    def gate(self, spec, answers=None, column="candidate"):
+    def gate(self, spec, answers=None, column="candidate", **champion):
         evaluation, blessing = ModelEvaluation(), ModelBlessing()
         evaluation.uri, blessing.uri = str(self.folder / "evaluation"), str(self.folder / "blessing")
         Gate.test_call(
@@ -127,6 +127,7 @@ class Bench:
             spec=spec.model_dump_json(),
             code_sha256="",
             beam_pipeline=beam.Pipeline("FnApiRunner"),
+            **champion,
         )
         self.evaluation, self.blessing = evaluation, blessing
         return read_verdict(evaluation.uri)

@@ -137,7 +137,7 @@ CASES = [
     # train
     (TRAIN, "train: {epoch: 20}", [
         "train.epoch: must be one of epochs, batch_size, learning_rate, learning_rate_schedule, "
-        "early_stopping_patience; got the unknown key epoch; did you mean epochs?"
+        "early_stopping_patience, warm_start; got the unknown key epoch; did you mean epochs?"
     ]),
     (TRAIN, "train: {epochs: 0}", ["train.epochs: must be at least 1; got 0"]),
     (TRAIN, "train: {learning_rate: fast}", ['train.learning_rate: must be a number; got "fast"']),
@@ -285,9 +285,15 @@ CASES = [
     ("max_drop: 0.03", "max_drop: 3", [
         "gate.max_drop: must be at most 1 for accuracy; got 3.0; for percent of the baseline write max_drop_percent"
     ]),
+    ("max_drop: 0.03", "max_drop: 0.03\nmax_drop_vs_champion: 2", [
+        "+1 gate.max_drop_vs_champion: must be at most 1 for accuracy; got 2.0"
+    ]),
+    ("max_drop: 0.03", "max_drop_vs_champion: 0.02", [
+        "^ gate: must hold max_drop or max_drop_percent; got neither"
+    ]),
     ("max_drop: 0.03", "max_dorp: 0.03", [
-        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, output, metric, confidence, "
-        "slices; got the unknown key max_dorp; did you mean max_drop?"
+        "gate.max_dorp: must be one of max_drop, max_drop_percent, min_value, max_value, output, metric, "
+        "max_drop_vs_champion, confidence, slices; got the unknown key max_dorp; did you mean max_drop?"
     ]),
     ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 1", ["+1 gate.confidence: must be less than 1; got 1"]),
     ("max_drop: 0.03", "max_drop: 0.03\nconfidence: 0.5", ["+1 gate.confidence: must be greater than 0.5; got 0.5"]),

@@ -57,7 +57,7 @@ def test_a_list_of_one_rule_is_that_rule(configs, with_gate):
         ("metric: recall", "accuracy", ['18: gate[1]: must be a mapping; got "accuracy"']),
         ("metric: recall", "metrik: recall", [
             "18: gate[1].metrik: must be one of max_drop, max_drop_percent, min_value, max_value, output, metric, "
-            "confidence, slices; got the unknown key metrik; did you mean metric?"
+            "max_drop_vs_champion, confidence, slices; got the unknown key metrik; did you mean metric?"
         ]),
         ("metric: recall", "metric: rmse", [
             '18: gate[1].metric: must be one of accuracy, auc, precision, recall, f1 for the task binary; got "rmse"'

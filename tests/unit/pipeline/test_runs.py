@@ -21,7 +21,8 @@ VARIANT = {
     "value": 0.96,
     "drop": 0.01,
     "drop_ci": None,
-    "drop_vs_champion": None,
+    "drop_vs_champion": 0.002,
+    "drop_vs_champion_ci": [-0.01, 0.012],
     "gates": [
         {
             "output": "",
@@ -75,7 +76,8 @@ SUMMARY = {
         "lut_bytes": None,
         "latency_ms": None,
     },
-    "champion": None,
+    "champion": {"version": 3, "metric": "accuracy", "value": 0.962},
+    "warm_start": {"used": False, "version": 3, "reason": "layer conv: filters is 4 here, 8 there"},
     "search": {
         "trials": [
             {
