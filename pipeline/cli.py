@@ -31,6 +31,7 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "run": Command("pipeline.commands.run", "train, compress, gate and push"),
+    "cycle": Command("pipeline.commands.cycle", "retrain, compress, gate and push when there is something new"),
     "validate": Command("pipeline.commands.validate", "check a configuration and what it points to"),
     "plan": Command("pipeline.commands.plan", "show the tree of variants that a configuration makes"),
     "runs": Command("pipeline.commands.runs", "list the runs of a workspace"),

@@ -9,6 +9,9 @@ from components.errors import InputError
 from compression.errors import CompressionError
 from registry import RegistryError
 
+READS_DATA = {"ingest", "statistics", "schema", "validator", "data-guard"}
+"""Nodes whose input is the data as they came."""
+
 _OURS = (InputError, CompressionError, RegistryError)
 _LONGEST = 600
 # SQLite gives a transaction up when the disk is full; the commit that follows finds none.
@@ -41,6 +44,11 @@ def cause(error: BaseException) -> str:
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt)\b.*:", line)]
     sentence = raised[-1] if len(lines) > 1 and raised else f"{type(root).__name__}: {text}"
     return (sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}...") + _place(root)
+
+
+def refuses_data(node_id: str, error: BaseException) -> bool:
+    """Whether a node refused the data, and would do so again."""
+    return node_id in READS_DATA and any(isinstance(link, InputError) for link in _chain(error))
 
 
 def _chain(error: BaseException) -> list[BaseException]:

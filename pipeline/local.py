@@ -49,12 +49,14 @@ class Finished:
         failures: One sentence per failed node; its interruption, if it was interrupted.
         summary_path: Where the summary stands.
         log: Where the log stands.
+        refused: Whether it failed because nodes that read the data refused them, and for nothing else.
     """
 
     summary: dict[str, Any]
     failures: list[str]
     summary_path: Path
     log: Path
+    refused: bool = False
 
 
 @dataclass
@@ -66,13 +68,14 @@ class _Nodes:
     running: str | None = None
 
 
-def run(config: Config, console: Console, request: Request) -> Finished:
+def run(config: Config, console: Console, request: Request, run_id: str | None = None) -> Finished:
     """Runs the pipeline; its summary also stands in the workspace.
 
     Args:
         config: The configuration; its data and module were checked.
         console: For people, or silent.
         request: What else was asked for.
+        run_id: Id of the run, by default a new one.
 
     Raises:
         UserError: The model module or a node's name is wrong, or the workspace cannot be written.
@@ -80,7 +83,7 @@ def run(config: Config, console: Console, request: Request) -> Finished:
         RunInterrupted: By SIGINT or SIGTERM, before the first node.
         RunFailed: The log or the summary could not be written.
     """
-    workspace, run_id = Workspace(config.workspace), new_run_id()
+    workspace, run_id = Workspace(config.workspace), run_id or new_run_id()
     with workspace.locked(run_id), watched() as signals:
         folder = workspace.run_folder(run_id)
         console.say(f"run {run_id} of {config.name}; log: {folder / 'run.log'}")
@@ -128,8 +131,9 @@ class _Run:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
             nodes, interrupted = self._run_nodes(terminal)
             summary, failures = self._conclude(nodes, interrupted)
+            refused = _refused(nodes)
         try:
-            return Finished(summary, failures, self._write(summary), log)
+            return Finished(summary, failures, self._write(summary), log, refused)
         except OSError as error:
             said = f"the summary must be written to {log.parent}, but that gave: {error.strerror}"
             raise RunFailed("\n".join([*failures, said])) from error
@@ -228,6 +232,13 @@ def resume_command(config: Config, workspace: Path | None) -> str:
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
     return shlex.join([str(python), "-m", "pipeline", "run", config.file, *option])
+
+
+def _refused(nodes: _Nodes) -> bool:
+    from pipeline.failure import refuses_data
+
+    errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
+    return bool(errors) and all(refuses_data(node_id, error) for node_id, error in errors.items())
 
 
 def _notes(plan: Plan) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The input files of a run, with their content hashes, resolved before the graph is built."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
@@ -9,8 +10,18 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 
 
-def ingest_spec(config: Config) -> IngestSpec:
+def file_sha256(path: Path) -> str:
+    """Hash of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def ingest_spec(config: Config, digest: Callable[[Path], str] = file_sha256) -> IngestSpec:
     """What ingest reads for this configuration, from the files as they are now.
+
+    Args:
+        config: The configuration.
+        digest: Gives the sha256 of a file's content.
 
     Raises:
         UserError: There is nothing to read.
@@ -27,7 +38,7 @@ def ingest_spec(config: Config) -> IngestSpec:
         task=to_text(config.tasks),
         arrays=config.data.arrays or {},
         shares=shares,
-        files=tuple(file for source in sources for file in _files(config, source)),
+        files=tuple(file for source in sources for file in _files(config, source, digest)),
     )
 
 
@@ -45,14 +56,9 @@ def data_files(format_: str, root: Path, source: str) -> list[Path]:
     return sorted(path for path in (root / source).glob("*") if path.is_file() and path.name[0] not in "._")
 
 
-def _files(config: Config, source: str) -> list[SourceFile]:
+def _files(config: Config, source: str, digest: Callable[[Path], str]) -> list[SourceFile]:
     root = Path(config.data.path)
     found = data_files(config.data.format, root, source)
     if not found:
         raise UserError(f"data.path must hold data files, but there is none at {root / source if source else root}")
-    return [SourceFile(str(path), source, path.stat().st_size, _sha256(path)) for path in found]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return [SourceFile(str(path), source, path.stat().st_size, digest(path)) for path in found]

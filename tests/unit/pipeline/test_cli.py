@@ -76,17 +76,17 @@ def test_help_lists_every_command(call):
     [
         (
             [],
-            "a command must be given (run, validate, plan, runs, registry, schema, doctor, data), got none; "
+            "a command must be given (run, cycle, validate, plan, runs, registry, schema, doctor, data), got none; "
             "see tfx-edge --help",
         ),
         (
             ["validat"],
-            "the command must be one of run, validate, plan, runs, registry, schema, doctor, data, got validat; "
+            "the command must be one of run, cycle, validate, plan, runs, registry, schema, doctor, data, got validat; "
             "did you mean validate?",
         ),
         (
             ["xyz"],
-            "the command must be one of run, validate, plan, runs, registry, schema, doctor, data, got xyz; "
+            "the command must be one of run, cycle, validate, plan, runs, registry, schema, doctor, data, got xyz; "
             "see tfx-edge --help",
         ),
         (["--what", "plan"], "unrecognized option --what in front of the command; see tfx-edge --help"),

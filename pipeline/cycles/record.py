@@ -1,0 +1,192 @@
+"""What became of every cycle: one file each, written when it begins and again when it has ended."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pipeline.cycles.fingerprint import Fingerprint
+from pipeline.durable import read_json, replace_json
+
+
+class Status(StrEnum):
+    """How far a cycle came."""
+
+    RUNNING = "running"
+    PUSHED = "pushed"
+    BLOCKED = "blocked"
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    KILLED = "killed"
+
+
+CONCLUSIVE = {Status.PUSHED, Status.BLOCKED, Status.REFUSED}
+"""Ends that would be the same again: a model was judged, or its data were refused."""
+
+_ENDINGS = {
+    Status.RUNNING: "is running",
+    Status.BLOCKED: "blocked",
+    Status.REFUSED: "its data were refused",
+    Status.FAILED: "failed",
+    Status.INTERRUPTED: "was interrupted",
+    Status.KILLED: "was killed",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run measured; None where it did not.
+
+    Attributes:
+        metric: The gate's metric.
+        value: Of the model that was selected.
+        baseline: Of the float model.
+        selected: Name of the variant.
+        size_bytes: Of its file.
+        gzip_bytes: Of its file after gzip.
+        drift: `data.drift` of the summary.
+    """
+
+    metric: str | None = None
+    value: float | None = None
+    baseline: float | None = None
+    selected: str | None = None
+    size_bytes: int | None = None
+    gzip_bytes: int | None = None
+    drift: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One cycle.
+
+    Attributes:
+        number: 1 for the first.
+        status: How far it came.
+        reasons: Why it ran.
+        fingerprint: What it depended on.
+        run_id: Id of its run.
+        process: `{pid, host}` of the process that ran it.
+        started_at: UTC, ISO 8601.
+        ended_at: Likewise; None while it runs, and for ever when it was killed.
+        seconds: How long it took.
+        exit_code: Of its run.
+        measured: What its run measured.
+        champion: Number of the registry's current version before it; None without one.
+        pushed_version: Number of the version that it pushed.
+        error: Why it did not end well, in one sentence.
+    """
+
+    number: int
+    status: Status
+    reasons: tuple[str, ...]
+    fingerprint: Fingerprint
+    run_id: str
+    process: Mapping[str, Any]
+    started_at: str
+    champion: int | None = None
+    ended_at: str | None = None
+    seconds: float | None = None
+    exit_code: int | None = None
+    measured: Measured = field(default_factory=Measured)
+    pushed_version: int | None = None
+    error: str | None = None
+
+    @property
+    def is_conclusive(self) -> bool:
+        """Whether another cycle on the same data, code and configuration would end the same way."""
+        return self.status in CONCLUSIVE
+
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        return f"cycle {self.number}"
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return f"pushed version {self.pushed_version}" if self.status is Status.PUSHED else _ENDINGS[self.status]
+
+    @property
+    def spans(self) -> list[int]:
+        """Numbers of the spans that it read, sorted."""
+        return sorted({file.span for file in self.fingerprint.files if file.span is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**asdict(self), "fingerprint": self.fingerprint.to_dict()}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Record":
+        """The inverse of `to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: Something else was given.
+        """
+        return cls(
+            **{
+                **value,
+                "status": Status(value["status"]),
+                "reasons": tuple(value["reasons"]),
+                "fingerprint": Fingerprint.from_dict(value["fingerprint"]),
+                "measured": Measured(**value["measured"]),
+            }
+        )
+
+
+class Records:
+    """The records of a workspace.
+
+    Args:
+        folder: Where they stand; `write` makes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def numbers(self) -> list[int]:
+        """Numbers of all cycles, unreadable ones included, oldest first."""
+        return sorted(int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdecimal())
+
+    def all(self) -> list[Record]:
+        """All that can be read, oldest first."""
+        return [record for number in self.numbers() if (record := self.read(number)) is not None]
+
+    def read(self, number: int) -> Record | None:
+        """One record; None when it cannot be read, which no kill can cause."""
+        value = read_json(self._folder / f"{number}.json")
+        try:
+            return None if value is None else Record.from_dict(value)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+    def write(self, record: Record) -> None:
+        """Writes a record whole.
+
+        Raises:
+            OSError: The disk is full, or the folder cannot be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        replace_json(self._folder / f"{record.number}.json", record.to_dict())
+
+    def remove(self, record: Record) -> None:
+        """Takes back the record of a cycle that could not begin."""
+        (self._folder / f"{record.number}.json").unlink(missing_ok=True)
+
+    def settle(self) -> list[Record]:
+        """Under the lock of cycles: all records; those without an end are of killed cycles, and say so from now on.
+
+        Raises:
+            OSError: The disk is full, or the folder cannot be written.
+        """
+        return [self._settled(record) for record in self.all()]
+
+    def _settled(self, record: Record) -> Record:
+        if record.status is not Status.RUNNING:
+            return record
+        pid = record.process["pid"]
+        killed = replace(record, status=Status.KILLED, error=f"its process {pid} ended without a word")
+        self.write(killed)
+        return killed
