@@ -75,12 +75,9 @@ class Kill:
 
 
 def plan(kills: int, chance: random.Random) -> list[str]:
-    """Phases to aim at, in random order; a few kills begin with the rarest moments."""
-    rarest = sorted(SHARES, key=lambda phase: LASTS_S[phase])
-    quotas = {phase: share * kills / sum(SHARES.values()) for phase, share in SHARES.items()}
-    aims = [phase for phase in rarest for _ in range(int(quotas[phase]))]
-    rest = sorted(rarest, key=lambda phase: int(quotas[phase]) - quotas[phase])
-    aims += rest[: kills - len(aims)]
+    """Phases to aim at, in random order; what cannot be shared out goes to the shortest phases, such as the push."""
+    aims = [phase for phase, share in SHARES.items() for _ in range(share * kills // sum(SHARES.values()))]
+    aims += sorted(SHARES, key=lambda phase: LASTS_S[phase])[: kills - len(aims)]
     chance.shuffle(aims)
     return aims
 
@@ -97,6 +94,7 @@ class Chaos:
         self._chance = random.Random(seed)
         self._folder = folder
         self._world = World(folder, seed)
+        self.missed = 0
         self._commands = 0
         self._order: list[str] = []
 
@@ -110,11 +108,14 @@ class Chaos:
     def kills(self, count: int) -> Iterator[Kill]:
         """Kills until so many cycles were hit."""
         for aimed in plan(count, self._chance):
-            while (kill := self._kill(aimed)) is None:
-                pass
+            lasts_s = LASTS_S[aimed]
+            while (kill := self._kill(aimed, lasts_s)) is None:
+                self.missed += 1
+                # This machine is faster than thought.
+                lasts_s /= 2
             yield kill
 
-    def _kill(self, aimed: str) -> Kill | None:
+    def _kill(self, aimed: str, lasts_s: float) -> Kill | None:
         """One kill; None when the cycle ended before its moment came."""
         world = self._world
         change = {"data": world.new_data, "train": world.new_training, "compress": world.new_training}
@@ -122,7 +123,7 @@ class Chaos:
         before, current = world.versions(), world.current()
         command = Command(["cycle", str(world.config), "--once"], self._output())
         progress = Progress(command.output, self._order)
-        hit = kill_at(command, progress, self._moment(aimed, before))
+        hit = kill_at(command, progress, self._moment(aimed, lasts_s, before))
         after_s = time.monotonic() - command.started
         if not hit:
             return None
@@ -133,13 +134,13 @@ class Chaos:
         self._check(kill)
         return kill
 
-    def _moment(self, aimed: str, before: list[int]) -> Moment:
-        """Half of the kills of a push wait for its first file, because it is over a moment later."""
+    def _moment(self, aimed: str, lasts_s: float, before: list[int]) -> Moment:
+        """Most kills of a push wait for its first file, because it is over a moment later."""
         sign = None
-        delay_s = self._chance.uniform(0, LASTS_S[aimed])
-        if aimed == "push" and self._chance.random() < 0.5:
-            sign, delay_s = lambda: bool(self._world.begun()) or self._world.versions() != before, 0.0
-            delay_s = self._chance.uniform(0, 0.01)
+        delay_s = self._chance.uniform(0, lasts_s)
+        if aimed == "push" and self._chance.random() < 0.7:
+            sign = lambda: bool(self._world.begun()) or self._world.versions() != before  # noqa: E731 - short
+            delay_s = self._chance.uniform(0, 0.008)
         return Moment(frozenset(PHASES[aimed]), sign, delay_s)
 
     def _left(self, before: list[int], current: int | None) -> str:
@@ -171,9 +172,9 @@ class Chaos:
         said = [f"{when}: registry verify ended with {code}: {output}"] if code else []
         return said + [f"{when}: {fault}" for fault in self._world.registry_faults()]
 
-    def _command(self, name: str, option: str) -> tuple[int, str, float]:
-        arguments = [name, option, str(self._world.config)] if name == "registry" else None
-        command = Command(arguments or [name, str(self._world.config), option], self._output())
+    def _command(self, *arguments: str) -> tuple[int, str, float]:
+        """Exit code, output and seconds of a command of which the configuration is the last argument."""
+        command = Command([*arguments, str(self._world.config)], self._output())
         code = command.wait(CYCLE_S)
         return code, command.output.read_text(errors="replace"), time.monotonic() - command.started
 
@@ -227,7 +228,8 @@ def main() -> int:
     ]
     rows = [{**row, "all": [asdict(kill) for kill in kills if kill.phase == row["phase"]]} for row in table(kills)]
     finish("chaos", rows, goals, hidden=("all",))
-    print(f"seed {seed}, {(time.monotonic() - begin) / 60:.1f} minutes")
+    minutes = (time.monotonic() - begin) / 60
+    print(f"{chaos.missed} cycles ended before their moment came; seed {seed}, {minutes:.1f} minutes")
     return int(faulty > 0)
 
 

@@ -15,6 +15,7 @@ from pipeline.cli import main
 _ENDED = re.compile(r"^  (\S+) +[\d.]+ s  \w+", re.MULTILINE)
 
 POLL_S = 0.002
+SHORT_S = 0.05
 
 
 class Command:
@@ -56,9 +57,17 @@ class Command:
         assert self.code is not None
         return self.code
 
-    def kill(self) -> None:
-        """SIGKILL to all of it at once: its group, and the groups of the servers that it started."""
-        for group in {self.pid, *_groups_below(self.pid)}:
+    def groups(self) -> list[int]:
+        """Its process group first, then those of the servers that it started; looking takes milliseconds."""
+        return [self.pid, *(_groups_below(self.pid) - {self.pid})]
+
+    def kill(self, groups: Sequence[int] | None = None) -> None:
+        """SIGKILL to all of it at once.
+
+        Args:
+            groups: What `groups` said a moment ago, when there is no time to look again.
+        """
+        for group in groups or self.groups():
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
         while self.running():
@@ -141,12 +150,14 @@ def kill_at(command: Command, progress: Progress, moment: Moment) -> bool:
     """Kills the command at a moment; False when it ended before."""
     while command.running() and moment.nodes and not moment.nodes & set(progress.begun()):
         time.sleep(POLL_S)
+    # No new server starts within so little time, and the moment must not be missed for looking.
+    groups = command.groups() if moment.delay_s < SHORT_S else None
     while command.running() and moment.sign is not None and not moment.sign():
         pass
     end = time.monotonic() + moment.delay_s
     while command.running() and (left := end - time.monotonic()) > 0:
-        time.sleep(min(POLL_S, left))
+        time.sleep(min(POLL_S, left / 2))
     if not command.running():
         return False
-    command.kill()
+    command.kill(groups)
     return command.code == -signal.SIGKILL
