@@ -5,7 +5,7 @@ Ingest counts facts while it reads; `faults` judges the counts and puts what is 
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 
@@ -33,6 +33,7 @@ class Facts:
         record_faults: (kind, feature, path) to number of records.
         unreadable: Path to the reason why it could not be read.
         records: Number of records read, faulty ones included.
+        spans: Span to split to number of records; empty for data without spans.
     """
 
     examples: dict[str, int] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Facts:
     record_faults: dict[tuple[str, str, str], int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     records: int = 0
+    spans: dict[int, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def from_counts(cls, counts: Iterable[tuple[tuple[str, ...], int]]) -> "Facts":
@@ -53,11 +55,14 @@ class Facts:
             elif kind == "class":
                 feature, split, label = rest
                 facts.classes.setdefault(feature, {}).setdefault(split, {})[int(label)] = count
+            elif kind == "span":
+                split, span = rest
+                facts.spans.setdefault(int(span), {})[split] = count
             elif kind == "unreadable":
                 facts.unreadable[rest[0]] = rest[1]
             else:
                 facts.record_faults[(kind, rest[0], rest[1])] = count
-        return cls(facts.examples, facts.classes, facts.record_faults, facts.unreadable, records)
+        return replace(facts, records=records)
 
 
 def record_fault(example: tf.train.Example, spec: IngestSpec) -> tuple[str, str] | None:
@@ -89,11 +94,12 @@ def _label_fault(label: tf.train.Feature, task: str) -> str | None:
 
 def faults(facts: Facts, spec: IngestSpec) -> list[str]:
     """Everything that breaks the contract, one sentence each; empty when the data may be trained on."""
-    said = [f"{path}: {reason}" for path, reason in facts.unreadable.items()]
+    spans = {file.path: f"span {file.span}: {file.path}" for file in spec.files if file.span is not None}
+    said = [f"{spans.get(path, path)}: {reason}" for path, reason in facts.unreadable.items()]
     for (kind, feature, path), count in facts.record_faults.items():
         label_type = "one integer" if spec.targets.get(feature) in CLASSIFICATION else "one number"
         rule = _RECORD_FAULTS[kind].format(feature=feature, label_type=label_type)
-        said.append(f"{path}: {rule}; {count} record(s) break this")
+        said.append(f"{spans.get(path, path)}: {rule}; {count} record(s) break this")
     if said:
         return said
     empty = [split for split in spec.splits if not facts.examples.get(split)]

@@ -14,10 +14,11 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, ComponentSpec, channel_utils
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.types.standard_artifacts import Model, PushedModel, TransformGraph
+from tfx.types.standard_artifacts import Examples, Model, PushedModel, TransformGraph
 
 from components import fan_in, lineage, model_artifact
 from components.edge_check import GOLDEN_FILE
+from components.ingest import read_window
 from components.selector import read_selection
 from registry import PushedVersion, Registry
 
@@ -45,6 +46,7 @@ class _Spec(ComponentSpec):
         "selected": ChannelParameter(type=Model),
         "float_model": ChannelParameter(type=Model, optional=True),
         "transform_graph": ChannelParameter(type=TransformGraph, optional=True),
+        "examples": ChannelParameter(type=Examples, optional=True),
     }
     OUTPUTS: ClassVar = {"pushed": ChannelParameter(type=PushedModel)}
     PARAMETERS: ClassVar = {
@@ -71,6 +73,8 @@ class _Executor(BaseExecutor):
                 for name in LINEAGE
                 if (artifact := fan_in.single(input_dict, name)) is not None
             }
+            examples = fan_in.single(input_dict, "examples")
+            manifest["spans"] = read_window(examples.uri)["spans"] if examples else []
             registry = Registry(Path(exec_properties["registry"]))
             golden = {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE}
             version = registry.push(model_artifact.tflite_path(selected), manifest, golden)
@@ -110,7 +114,8 @@ class EdgePusher(BaseComponent):
 
     Args:
         selected: A selector's output.
-        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles.
+        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and `examples`,
+            whose spans it names.
         registry: Folder of the registry.
         facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
         code_sha256: Makes a change of code known to the cache.

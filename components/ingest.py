@@ -1,12 +1,15 @@
 """Ingest: reads every source file in one Beam job, checks the data contract and writes the splits.
 
-The files it writes are a function of the records alone: a record's split and place follow from the hash of its
-canonical bytes, so neither the order of files nor the number of workers shows. Records that repeat are kept.
+The files it writes are a function of the records alone: a record's split and place follow from its span and the hash of
+its canonical bytes, so neither the order of files nor the number of workers shows. Records that repeat are kept.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
@@ -21,11 +24,17 @@ from components import contract
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile
 from components.readers import READERS, UnreadableFile
+from components.source_files import resolve
+from components.spans import Pattern
 
 SHARD_BYTES = 128 * 2**20
 """Input bytes that one output file stands for at most; a shard is sorted in memory."""
 
 FACTS_FILE = "facts.json"
+WINDOW_FILE = "window.json"
+
+_NO_SPAN = -1
+"""Stands for `None` in keys that Beam groups by."""
 
 _MAX_FAULTS_SHOWN = 8
 
@@ -44,18 +53,19 @@ def Ingest(  # noqa: N802 - a component is named like a class
     """
     del code_sha256  # only makes a change of code known to the cache
     what = IngestSpec.from_json(spec)
-    shards = 1 + sum(file.size_bytes for file in what.files) // SHARD_BYTES
+    if not what.files:
+        what = resolve(what)
     facts_path = f"{examples.uri}/{FACTS_FILE}"
     with beam_pipeline as pipeline:
         read = (
             pipeline
             | "Files" >> beam.Create(what.files)
-            | "Read" >> beam.ParDo(_ReadRecords(what, shards)).with_outputs("facts", main="records")
+            | "Read" >> beam.ParDo(_ReadRecords(what)).with_outputs("facts", main="records")
         )
         _ = (
             read.records
             | "Group" >> beam.GroupByKey()
-            | "Write" >> beam.Map(_write_shard, examples_uri=examples.uri, shards=shards)
+            | "Write" >> beam.Map(_write_shard, examples_uri=examples.uri, shards=_shards(what))
         )
         _ = (
             read.facts
@@ -72,6 +82,50 @@ def Ingest(  # noqa: N802 - a component is named like a class
             + (f"; and {more} more" if more > 0 else "")
         )
     examples.split_names = artifact_utils.encode_split_names(list(what.splits))
+    _describe_window(examples, what)
+
+
+def _shards(spec: IngestSpec) -> dict[int | None, int]:
+    """How many files hold a span's records of a split, by span."""
+    sizes: Counter[int | None] = Counter()
+    for file in spec.files:
+        sizes[file.span] += file.size_bytes
+    return {span: 1 + size // SHARD_BYTES for span, size in sizes.items()}
+
+
+def _describe_window(examples: Examples, spec: IngestSpec) -> None:
+    """What was read, span by span, beside the splits; and the newest span where TFX's own components note it."""
+    counted = read_facts(examples.uri)
+    by_span: dict[int, list[SourceFile]] = {}
+    for file in spec.files:
+        if file.span is not None:
+            by_span.setdefault(file.span, []).append(file)
+    pattern = Pattern.parse(spec.path)
+    spans = [
+        {
+            "span": span,
+            "name": pattern.name_of(span) if pattern else str(span),
+            "version": files[0].version,
+            "files": len({file.path for file in files}),
+            "examples": counted.spans.get(span, {}),
+        }
+        for span, files in by_span.items()
+    ]
+    with fileio.open(f"{examples.uri}/{WINDOW_FILE}", "w") as stream:
+        stream.write(json.dumps({"spans": spans, "notes": asdict(spec.notes)}))
+    if spec.newest is not None:
+        examples.span, examples.version = spec.newest, by_span[spec.newest][0].version or 0
+
+
+def read_window(examples_uri: str) -> dict[str, Any]:
+    """`{spans: [{span, name, version, files, examples: {split: n}}], notes}` of ingest's output; spans may be none."""
+    with fileio.open(f"{examples_uri}/{WINDOW_FILE}") as stream:
+        return json.loads(stream.read())
+
+
+def span_files(examples_uri: str, split: str, span: int) -> list[str]:
+    """The files that hold the examples of one span in one split of ingest's output."""
+    return sorted(fileio.glob(f"{artifact_split_uri(examples_uri, split)}/{_shard_prefix(span)}*.gz"))
 
 
 def read_facts(examples_uri: str) -> contract.Facts:
@@ -83,9 +137,9 @@ def read_facts(examples_uri: str) -> contract.Facts:
 class _ReadRecords(beam.DoFn):
     """File to `((split, shard), (digest, record))`, with every fact about it on the side."""
 
-    def __init__(self, spec: IngestSpec, shards: int) -> None:
+    def __init__(self, spec: IngestSpec) -> None:
         self._spec = spec
-        self._shards = shards
+        self._shards = _shards(spec)
 
     def process(self, file: SourceFile) -> Iterator:
         """Reads one file; a damaged one yields a fact, so that all damage is reported together."""
@@ -107,24 +161,39 @@ class _ReadRecords(beam.DoFn):
         # Map order in protobuf is arbitrary: only deterministic bytes may be hashed and sorted.
         canonical = example.SerializeToString(deterministic=True)
         digest = hashlib.sha256(canonical).digest()
-        split = self._spec.split_of(file.source, digest)
+        split = self._spec.split_of(file, digest)
+        if split is None:
+            return
         yield beam.pvalue.TaggedOutput("facts", ("example", split))
+        if file.span is not None:
+            yield beam.pvalue.TaggedOutput("facts", ("span", split, str(file.span)))
         for name, task in self._spec.targets.items():
             if task in contract.CLASSIFICATION:
                 label = example.features.feature[name].int64_list.value[0]
                 yield beam.pvalue.TaggedOutput("facts", ("class", name, split, str(label)))
         # The shard comes from other bytes of the digest than the bucket, so that every shard of a split fills.
-        yield (split, int.from_bytes(digest[8:16], "big") % self._shards), (digest, canonical)
+        shard = int.from_bytes(digest[8:16], "big") % self._shards[file.span]
+        yield (split, _NO_SPAN if file.span is None else file.span, shard), (digest, canonical)
 
 
-def _write_shard(keyed: tuple[tuple[str, int], Iterable[tuple[bytes, bytes]]], examples_uri: str, shards: int) -> None:
-    (split, shard), records = keyed
+def _write_shard(
+    keyed: tuple[tuple[str, int, int], Iterable[tuple[bytes, bytes]]],
+    examples_uri: str,
+    shards: Mapping[int | None, int],
+) -> None:
+    (split, number, shard), records = keyed
+    span = None if number == _NO_SPAN else number
     folder = artifact_split_uri(examples_uri, split)
     fileio.makedirs(folder)
-    path = f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+    path = f"{folder}/{_shard_prefix(span)}{shard:05d}-of-{shards[span]:05d}.gz"
     with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
         for _, record in sorted(records):
             writer.write(record)
+
+
+def _shard_prefix(span: int | None) -> str:
+    """How the names of a span's files begin; they sort by span."""
+    return "data_tfrecord-" if span is None else f"data_tfrecord-span{span:010d}-"
 
 
 def artifact_split_uri(examples_uri: str, split: str) -> str:

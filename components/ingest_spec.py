@@ -28,12 +28,40 @@ class SplitShare:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One input file; its content hash makes a file that was replaced in place known to the cache."""
+    """One input file; its content hash makes a file that was replaced in place known to the cache.
+
+    Attributes:
+        path: Where it is.
+        source: The source that it belongs to.
+        size_bytes: Its size.
+        sha256: Of its content.
+        span: The span that it belongs to; `None` for data without spans.
+        version: Version of that span; `None` where spans have no versions.
+    """
 
     path: str
     source: str
     size_bytes: int
     sha256: str
+    span: int | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class WindowNotes:
+    """What was noticed while the window of spans was looked for.
+
+    Attributes:
+        missing_spans: Spans that should stand between those that are there.
+        repeated_files: Files left out because an older span holds them byte for byte, in words.
+        superseded: Folders or files of older versions.
+        empty_spans: Folders of spans that hold no data yet.
+    """
+
+    missing_spans: tuple[int, ...] = ()
+    repeated_files: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    empty_spans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +74,12 @@ class IngestSpec:
         task: `multiclass`, `binary` or `regression`, which fixes the label's type; of several outputs likewise.
         arrays: Feature name to array name, `{split}` standing for the source (NPZ only).
         shares: How sources fall into splits.
-        files: Input files, sorted by path.
+        files: Input files, by span and path; empty when ingest looks for them itself.
+        path: Where the files are found; may hold the placeholders of `components.spans`.
+        spans: How many of the newest spans are read; `None`: all.
+        eval_on: `newest`: the eval split holds examples of the newest span alone, and those of older spans that fall
+            into its buckets are left out, so that nothing is ever trained on that another run judges by.
+        notes: What was noticed while the files were looked for.
     """
 
     format: str
@@ -54,7 +87,11 @@ class IngestSpec:
     task: str
     arrays: dict[str, str]
     shares: tuple[SplitShare, ...]
-    files: tuple[SourceFile, ...]
+    files: tuple[SourceFile, ...] = ()
+    path: str = ""
+    spans: int | None = None
+    eval_on: str = "window"
+    notes: WindowNotes = WindowNotes()
 
     def to_json(self) -> str:
         """Canonical JSON: equal specs give equal text, which the cache key needs."""
@@ -66,6 +103,7 @@ class IngestSpec:
         fields = json.loads(text)
         fields["shares"] = tuple(SplitShare(**share) for share in fields["shares"])
         fields["files"] = tuple(SourceFile(**file) for file in fields["files"])
+        fields["notes"] = WindowNotes(**{name: tuple(values) for name, values in fields["notes"].items()})
         return cls(**fields)
 
     @cached_property
@@ -79,12 +117,26 @@ class IngestSpec:
         """Names of the splits, in their order in the configuration."""
         return tuple(dict.fromkeys(share.split for share in self.shares))
 
-    def split_of(self, source: str, digest: bytes) -> str:
-        """The split that a record belongs to: a function of its content alone, so repeats never stand on both sides."""
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sub-folders or array sets that are read, sorted."""
+        return tuple(sorted({share.source for share in self.shares}))
+
+    @cached_property
+    def newest(self) -> int | None:
+        """The newest span among the files; `None` for data without spans."""
+        return max((file.span for file in self.files if file.span is not None), default=None)
+
+    def split_of(self, file: SourceFile, digest: bytes) -> str | None:
+        """The split that a record of a file belongs to; `None`: none, see `eval_on`.
+
+        Among the splits it is a function of the record's content alone, so repeats never stand on both sides.
+        """
         for share in self.shares:
             if (
-                share.source in ("", source)
+                share.source in ("", file.source)
                 and share.first <= int.from_bytes(digest[:8], "big") % share.buckets < share.end
             ):
-                return share.split
-        raise AssertionError(f"the shares of source {source!r} do not cover its buckets")
+                left_out = share.split == "eval" and self.eval_on == "newest" and file.span != self.newest
+                return None if left_out else share.split
+        raise AssertionError(f"the shares of source {file.source!r} do not cover its buckets")

@@ -78,6 +78,8 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
     standing, warm = summary_champion.standing(input_dict), summary_champion.warm_start(input_dict)
     all_failed = all(outcome.status == "failed" for outcome in found)
     front = pareto.front(found)
+    examples = fan_in.single(input_dict, "examples")
+    window = ingest.read_window(examples.uri) if examples else {"spans": [], "notes": None}
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
@@ -86,11 +88,12 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": "pushed" if version else "failed" if all_failed else "blocked",
         "exit_code": int(all_failed and not version),
-        "spans": [],
+        "spans": window["spans"],
+        "data": window["notes"],
         "seed": facts["seed"],
         "config_sha256": facts["config_sha256"],
         "host": {**host.describe(), **edge_pusher.tool_versions()},
-        "n_examples": _n_examples(fan_in.single(input_dict, "examples")),
+        "n_examples": _n_examples(examples),
         "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
         "baseline": _baseline(input_dict, found, facts["metric"]),
         "champion": summary_champion.describe(standing, found, facts["metric"]),

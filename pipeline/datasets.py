@@ -1,6 +1,7 @@
 """Example data: where each set comes from, and how it gets into place, whole or not at all."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +19,10 @@ from pipeline.tfrecord import write_tfrecord
 # Ingest reads every file of a folder but those whose names start with `_` or a dot.
 SOURCE = "_SOURCE.json"
 DIGITS_FILES = 3
+DIGITS_SPANS = Path("data/digits-spans")
+MOST_SPANS = 50
+
+Example = dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,12 @@ class Fetched:
 
 
 def fetch(
-    name: str, folder: Path | None = None, source: Path | None = None, environ: Mapping[str, str] = os.environ
+    name: str,
+    folder: Path | None = None,
+    source: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    spans: int | None = None,
 ) -> Fetched:
     """Puts a data set in place, or checks the one that is there.
 
@@ -81,16 +91,19 @@ def fetch(
         folder: Where to; by default the folder that the configuration of the same name reads.
         source: The file of an archive; by default the one in the folder that `EDGE_DATA` names.
         environ: Environment variables.
+        spans: Cut the digits into so many spans, in the order of the file, as `folder/span-<n>`.
 
     Raises:
         UserError: The source is missing or another file, the folder holds something else or cannot be written.
     """
-    folder = folder or FOLDERS[name]
+    if spans is not None and name != "digits":
+        raise UserError(f"The data set {name} has no spans; --spans must be left out, got {spans}.")
+    folder = folder or (FOLDERS[name] if spans is None else DIGITS_SPANS)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if name == "digits":
-                return fetch_digits(folder, source)
+                return fetch_digits(folder, source, spans)
             return fetch_archive(name, folder, source, environ)
     except OSError as error:
         raise UserError(
@@ -99,24 +112,45 @@ def fetch(
         ) from error
 
 
-def fetch_digits(folder: Path, source: Path | None) -> Fetched:
-    """Writes scikit-learn's 1,797 digits (8x8 pixels, 0 to 16) as TFRecords with `image` and `label`, both int64."""
+def fetch_digits(folder: Path, source: Path | None, spans: int | None = None) -> Fetched:
+    """Writes scikit-learn's 1,797 digits (8x8 pixels, 0 to 16) as TFRecords with `image` and `label`, both int64.
+
+    In spans they keep the order in which they were collected: later spans hold the hands of other people.
+    """
     if source is not None:
         raise UserError(f"The digits come with scikit-learn; --from must be left out, got {source}.")
     if folder.exists() and any(folder.iterdir()):
-        return Fetched("digits", folder, _verify(folder), created=False)
+        held = _verify(folder)
+        if len(held) != (spans or DIGITS_FILES) or any("/" in name for name in held) != (spans is not None):
+            cut = f"{spans} spans" if spans else "no spans"
+            raise UserError(
+                f"{folder} must be absent or hold the digits in {cut}; it holds {len(held)} files of another fetch. "
+                f"Remove {folder} and fetch again, or name another folder with --to."
+            )
+        return Fetched("digits", folder, held, created=False)
     with _beside(folder) as incoming:
         incoming.mkdir()
         examples = list(_digits())
-        for part in range(DIGITS_FILES):
-            path = incoming / f"digits-{part:05d}-of-{DIGITS_FILES:05d}.tfrecord"
-            write_tfrecord(path, examples[part::DIGITS_FILES])
-        files = {path.name: file_sha256(path) for path in sorted(incoming.iterdir())}
+        for name, part in _digit_files(examples, spans):
+            (incoming / name).parent.mkdir(exist_ok=True)
+            write_tfrecord(incoming / name, part)
+        written = sorted(path for path in incoming.rglob("*") if path.is_file())
+        files = {path.relative_to(incoming).as_posix(): file_sha256(path) for path in written}
         origin = "scikit-learn's load_digits: UCI, Optical Recognition of Handwritten Digits (CC BY 4.0), test part"
         record = {"name": "digits", "origin": origin, "examples": len(examples), "sha256": files}
         (incoming / SOURCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         incoming.replace(folder)
     return Fetched("digits", folder, files, created=True)
+
+
+def _digit_files(examples: list[Example], spans: int | None) -> Iterator[tuple[str, list[Example]]]:
+    if spans is None:
+        for part in range(DIGITS_FILES):
+            yield f"digits-{part:05d}-of-{DIGITS_FILES:05d}.tfrecord", examples[part::DIGITS_FILES]
+        return
+    ends = [len(examples) * number // spans for number in range(spans + 1)]
+    for number, (first, end) in enumerate(itertools.pairwise(ends), start=1):
+        yield f"span-{number}/digits.tfrecord", examples[first:end]
 
 
 def fetch_archive(name: str, folder: Path, source: Path | None, environ: Mapping[str, str]) -> Fetched:
@@ -147,7 +181,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digits() -> Iterator[dict[str, list[int]]]:
+def _digits() -> Iterator[Example]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()

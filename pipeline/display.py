@@ -97,6 +97,7 @@ def report(finished: Finished) -> Group:
     summary = finished.summary
     parts: list[Any] = [Text(), _table(summary), Text()] if _measured(summary) else []
     parts += [Text(line) for line in _reasons(summary["variants"])]
+    parts += [Text(f"data     {line}") for line in _spans(summary)]
     parts += [Text(f"search   {line}") for line in _found(summary)]
     parts += [Text(f"start    {line}", style="bold" if line.startswith("COLD") else "") for line in _start(summary)]
     parts += [Text(f"champion {line}") for line in _champion(summary)]
@@ -129,6 +130,19 @@ def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[str]:
         for reason in variant["reasons"] if variant["status"] in words else ():
             names.setdefault((variant["status"], reason), []).append(variant["name"])
     return [f"{', '.join(sharing)}{words[status]}: {reason}" for (status, reason), sharing in names.items()]
+
+
+def _spans(summary: Mapping[str, Any]) -> list[str]:
+    """Which spans were read, and what was odd about them."""
+    spans, notes = summary["spans"], summary["data"]
+    if not spans:
+        return []
+    names = [span["name"] for span in spans]
+    lines = [f"span {names[0]}" if len(names) == 1 else f"{len(names)} spans, {names[0]} to {names[-1]}"]
+    missing = notes["missing_spans"]
+    if missing:
+        lines.append(f"missing between them: {', '.join(map(str, missing))}")
+    return [*lines, *(f"left out: {line}" for line in notes["repeated_files"])]
 
 
 def _found(summary: Mapping[str, Any]) -> list[str]:

@@ -282,7 +282,7 @@ class _Graph:
         graph = self._transform.outputs["transform_graph"]
         pusher = EdgePusher(
             selected,
-            {"float_model": self._root.outputs["model"], "transform_graph": graph},
+            {"float_model": self._root.outputs["model"], "transform_graph": graph, "examples": self._examples},
             registry=registry,
             facts={**{key: facts[key] for key in ("name", "steps")}, "label_names": config.data.label_names},
             code_sha256=code_sha256("components.edge_pusher"),

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tfx.types import Artifact
+
 from components.summary import SUMMARY_FILE, compose
 from pipeline.config import Config
 from pipeline.facts import summary_facts
@@ -31,7 +33,7 @@ def summarize(
         interrupted: Exit code of a run that was interrupted (130, 143), else `None`.
     """
     states = {result.id: result for result in results}
-    summary = _from_node(states) or compose({}, summary_facts(config, plan), run_id)
+    summary = _from_node(states) or compose(_ended_early(states), summary_facts(config, plan), run_id)
     shared = _shared_nodes(plan, states)
     for variant, way in zip(summary["variants"], plan.variants, strict=True):
         _add_stage(variant, shared, [*way.interior, *way.finishing], states)
@@ -47,6 +49,12 @@ def _from_node(states: dict[str, NodeResult]) -> dict[str, Any] | None:
     if result is None or not result.outputs or not result.succeeded:
         return None
     return json.loads((Path(result.outputs["summary"][0].uri) / SUMMARY_FILE).read_text())
+
+
+def _ended_early(states: dict[str, NodeResult]) -> dict[str, list[Artifact]]:
+    """What a run that did not get to its summary node knows of its data all the same."""
+    ingest = states.get("ingest")
+    return {"examples": list(ingest.outputs["examples"])} if ingest and ingest.succeeded and ingest.outputs else {}
 
 
 def _own_nodes(plan: Plan) -> set[str]:

@@ -7,10 +7,12 @@ import zipfile
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from components.spans import SpanError
 from compression.errors import CompressionError
 from compression.model_file import check_model_file
 from pipeline.config import Config, Fault, SplitRange
 from pipeline.edge_preflight import edge_faults, edge_warnings
+from pipeline.sources import read_spans
 from pipeline.sufficiency import eval_warnings
 
 
@@ -43,8 +45,20 @@ def warnings(config: Config) -> list[str]:
 
 
 def _data_faults(config: Config) -> list[Fault]:
-    path = Path(config.data.path)
-    return _npz_faults(config, path) if config.data.format == "npz" else _folder_faults(config, path)
+    try:
+        window = read_spans(config)
+    except SpanError as error:
+        return [Fault(("data", "path"), error.must, error.got, error.advice)]
+    if window is None:
+        return _root_faults(config, Path(config.data.path))
+    # A span may be one file, which holds something: an empty one is no span.
+    roots = [delivery.path for delivery in window.deliveries if config.data.format == "npz" or delivery.path.is_dir()]
+    return [fault for root in roots for fault in _root_faults(config, root)]
+
+
+def _root_faults(config: Config, root: Path) -> list[Fault]:
+    """What is wrong with the folder or file that holds all data, or those of one span."""
+    return _npz_faults(config, root) if config.data.format == "npz" else _folder_faults(config, root)
 
 
 def _folder_faults(config: Config, path: Path) -> list[Fault]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.source_files import data_files
 from compression.settings.metrics import METRICS
 from compression.statistics.bounds import MIN_EXAMPLES
 from compression.statistics.decision import per_variant_confidence
@@ -12,7 +13,7 @@ from pipeline.config import Config
 from pipeline.config.faults import KeyPath
 from pipeline.config.gate import Thresholds
 from pipeline.counting import Uncountable, count_records, count_rows
-from pipeline.sources import data_files
+from pipeline.sources import read_spans
 
 # Of all eval examples only these tell something about the metric.
 _TELLING = {
@@ -117,14 +118,24 @@ def eval_examples(config: Config, enough: int) -> int:
         Uncountable: The data cannot be counted.
     """
     part = config.data.splits.ranges()["eval"]
+    roots = _eval_roots(config)
     if config.data.format == "npz":
         label = next(iter(config.data.labels.values()))
         array = (config.data.arrays or {})[label].replace("{split}", part.source or "")
-        counted = count_rows(Path(config.data.path), array)
+        counted = sum(count_rows(root, array) for root in roots)
     else:
-        files = data_files(config.data.format, Path(config.data.path), part.source or "")
+        files = [file for root in roots for file in data_files(config.data.format, root, part.source or "")]
         counted = count_records(files, math.ceil(enough * part.total / part.buckets))
     return counted * part.buckets // part.total
+
+
+def _eval_roots(config: Config) -> list[Path]:
+    """The folders or files that hold the eval split."""
+    window = read_spans(config)
+    if window is None:
+        return [Path(config.data.path)]
+    taken = window.deliveries[-1:] if config.data.eval_on == "newest" else window.deliveries
+    return [delivery.path for delivery in taken]
 
 
 def _warning(config: Config, rule: _Rule, least: int | None, held: int) -> str:

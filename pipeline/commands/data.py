@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.console import Console
-from pipeline.datasets import FOLDERS, fetch
+from pipeline.datasets import FOLDERS, MOST_SPANS, fetch
 
 HELP = "put example data in place"
 
@@ -16,12 +16,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="source", type=Path, metavar="FILE", help="the file of a set that no package brings along"
     )
+    parser.add_argument("--spans", type=_spans, metavar="N", help="digits alone: cut into N spans, in their order")
     parser.add_argument("--to", type=Path, metavar="DIR", help="folder to write to, by default one under data/")
 
 
 def execute(args: argparse.Namespace, console: Console) -> int:
     """Fetches, and says what is where."""
-    fetched = fetch(args.name, args.to, args.source)
+    fetched = fetch(args.name, args.to, args.source, spans=args.spans)
     count = f"{len(fetched.sha256)} file{'s' if len(fetched.sha256) > 1 else ''}"
     state = "written" if fetched.created else "there already, checksums right"
     console.say(f"{fetched.name}: {count} in {fetched.folder} ({state})")
@@ -34,3 +35,9 @@ def execute(args: argparse.Namespace, console: Console) -> int:
         }
     )
     return 0
+
+
+def _spans(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_SPANS:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_SPANS}, got {text!r}")
+    return int(text)

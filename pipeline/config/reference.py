@@ -14,7 +14,9 @@ name: shapes                   # becomes part of paths
 seed: 1                        # same seed and data, same bytes in the pushed model
 data:
   format: npz                  # or tfrecord, with `path` a folder and no `arrays`
-  path: data/shapes.npz
+  path: data/shapes-{SPAN}.npz # a file for each span of data; without placeholders one file
+  window: {spans: 3}           # of the newest spans; or all
+  eval_on: newest              # the gate judges by the newest span alone; or window
   label: label
   arrays: {image: "x_{split}", label: "y_{split}"}
   splits:                      # or three weights: {train: 8, validation: 1, eval: 1}, and no {split} in `arrays`
@@ -69,6 +71,7 @@ This page is generated: `.venv/bin/python -m pipeline schema --markdown > config
 
 _SECTIONS = {
     "data": "DataSection",
+    "data.window": "WindowSize",
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
     "model.search": "SearchSettings",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from components.spans import Pattern, PatternError
 from compression.outputs import by_output
 from compression.settings import SearchSettings, Settings, TrainSettings
 from pipeline.config.faults import Fault, SectionError, nearest, show
@@ -112,6 +113,21 @@ class Splits(Settings):
         return self
 
 
+class WindowSize(Settings):
+    """How many spans a run reads."""
+
+    spans: int = Field(ge=1, le=10_000, description="the newest spans, so many of them")
+
+
+def _window(value: object) -> object:
+    """Dispatches by type, so that a wrong window gives one fault and not one per alternative."""
+    if value == "all" or isinstance(value, WindowSize):
+        return value
+    if isinstance(value, dict):
+        return validate(WindowSize, value)
+    raise SectionError(Fault((), "must be all or {spans: N}", show(value)))
+
+
 class DataSection(Settings):
     """Where the examples are and which of them make which split."""
 
@@ -119,7 +135,17 @@ class DataSection(Settings):
         description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive"
     )
     path: str = Field(
-        pattern=FILE_PATH, description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory"
+        pattern=FILE_PATH,
+        description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory; with `{SPAN}` or "
+        "`{YYYY}`, `{MM}` and `{DD}` in it, and maybe `{VERSION}`, a folder or file for each span of data "
+        "(docs/spans.md)",
+    )
+    window: Annotated[Literal["all"] | WindowSize, BeforeValidator(_window)] = Field(
+        default="all", description="which spans are read: `all`, or `{spans: N}` for the newest N"
+    )
+    eval_on: Literal["window", "newest"] = Field(
+        default="window",
+        description="the spans whose share of `eval` the gate judges by: all that are read, or the newest alone",
     )
     label: PerOutput[Annotated[str, Field(pattern=FEATURE_NAME)]] = Field(
         description="the feature that the model learns to predict; of several outputs a mapping from output (the name "
@@ -153,9 +179,14 @@ class DataSection(Settings):
         """The label's feature by output; see `compression.outputs`."""
         return by_output(self.label)
 
+    @property
+    def window_spans(self) -> int | None:
+        """How many of the newest spans are read; `None`: all, or there are no spans."""
+        return self.window.spans if isinstance(self.window, WindowSize) else None
+
     @model_validator(mode="after")
     def _consistent(self) -> "DataSection":
-        faults = [*self._array_faults()]
+        faults = [*self._array_faults(), *self._span_faults()]
         for output, names in by_output(self.label_names or ()).items():
             twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
             if twice is not None:
@@ -164,6 +195,19 @@ class DataSection(Settings):
         if faults:
             raise SectionError(*faults)
         return self
+
+    def _span_faults(self) -> list[Fault]:
+        try:
+            pattern = Pattern.parse(self.path)
+        except PatternError as error:
+            return [Fault(("path",), str(error), show(self.path))]
+        if pattern is not None:
+            return []
+        given = {"window": show(self.window) if self.window != "all" else None, "eval_on": self.eval_on}
+        must, advice = "must be left out unless path holds {SPAN} or a date", "see docs/spans.md"
+        return [
+            Fault((key,), must, str(value), advice) for key, value in given.items() if value not in (None, "window")
+        ]
 
     def _array_faults(self) -> list[Fault]:
         here = ("arrays",)

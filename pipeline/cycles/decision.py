@@ -122,7 +122,7 @@ def code_changes(before: Fingerprint, now: Fingerprint) -> Iterator[str]:
         if before.model_code.get(module, sha256) != sha256:
             yield f"model module {module} changed"
     if before.node_code != now.node_code:
-        yield "the code of tfx-edge changed"
+        yield "the code of the tool changed"
     keys = list(_different(before.config, now.config))
     if keys:
         more = ", ..." if len(keys) > _NAMED_AT_MOST else ""

@@ -87,7 +87,7 @@ def test_code_configuration_and_named_files(project):
 def test_code_of_nodes(project):
     record = project.ended()
     project.records.write(replace(record, fingerprint=replace(record.fingerprint, node_code="of another release")))
-    assert project.decide().reasons == ("the code of tfx-edge changed",)
+    assert project.decide().reasons == ("the code of the tool changed",)
 
 
 def test_where_things_run_is_no_reason(project):

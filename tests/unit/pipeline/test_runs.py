@@ -62,6 +62,7 @@ SUMMARY = {
     "status": "pushed",
     "exit_code": 0,
     "spans": [],
+    "data": None,
     "seed": 1,
     "config_sha256": "0" * 64,
     "host": {"cpu": "x", "cores": 2, "python": "3.11.7", "tensorflow": "2.21.0", "tfx": "1.21.0"},

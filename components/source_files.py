@@ -1,0 +1,106 @@
+"""The files that ingest reads, with their hashes: found by the planner, or by ingest itself on a cluster.
+
+Needs no TensorFlow.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from components.errors import InputError
+from components.ingest_spec import IngestSpec, SourceFile, WindowNotes
+from components.spans import Delivery, Pattern, SpanError, Window, window
+
+Digest = Callable[[Path], str]
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def resolve(spec: IngestSpec, digest: Digest = file_sha256) -> IngestSpec:
+    """The same specification with the files as they are now.
+
+    Args:
+        spec: With `path` and, where that holds placeholders, the window.
+        digest: Gives the sha256 of a file's content.
+
+    Raises:
+        InputError: There is nothing to read, or names of spans are ambiguous.
+    """
+    pattern = Pattern.parse(spec.path)
+    if pattern is None:
+        return replace(spec, files=tuple(_all_files(spec, Path(spec.path), digest)))
+    try:
+        found = find_window(spec, pattern)
+    except SpanError as error:
+        raise InputError(str(error)) from error
+    files, repeated = _without_repeats(
+        [file for entry in found.deliveries for file in _span_files(spec, entry, digest)]
+    )
+    notes = WindowNotes(
+        missing_spans=found.missing,
+        repeated_files=tuple(repeated),
+        superseded=tuple(str(entry.path) for entry in found.superseded),
+        empty_spans=tuple(map(str, found.empty)),
+    )
+    return replace(spec, files=tuple(files), notes=notes)
+
+
+def find_window(spec: IngestSpec, pattern: Pattern) -> Window:
+    """The spans that `spec` reads, without a look into their files.
+
+    Raises:
+        SpanError: There is none that holds data, or their names are ambiguous.
+    """
+    return window(pattern, spec.spans, lambda root: not any(_found(spec, root)))
+
+
+def data_files(format_: str, root: Path, source: str) -> list[Path]:
+    """The files of a source, sorted; empty when there are none.
+
+    Args:
+        format_: `data.format`.
+        root: A folder, or the file that holds everything.
+        source: The sub-folder, empty for the folder itself.
+    """
+    if format_ == "npz" or (root.is_file() and not source):
+        return [root] if root.is_file() else []
+    # Names that begin with a dot or an underscore are notes beside the data, not data.
+    return sorted(path for path in (root / source).glob("*") if path.is_file() and path.name[0] not in "._")
+
+
+def _found(spec: IngestSpec, root: Path) -> Iterator[Path]:
+    for source in spec.sources:
+        yield from data_files(spec.format, root, source)
+
+
+def _all_files(spec: IngestSpec, root: Path, digest: Digest) -> Iterator[SourceFile]:
+    for source in spec.sources:
+        found = data_files(spec.format, root, source)
+        if not found:
+            raise InputError(
+                f"data.path must hold data files, but there is none at {root / source if source else root}"
+            )
+        yield from (SourceFile(str(path), source, path.stat().st_size, digest(path)) for path in found)
+
+
+def _span_files(spec: IngestSpec, delivery: Delivery, digest: Digest) -> Iterator[SourceFile]:
+    for file in _all_files(spec, delivery.path, digest):
+        yield replace(file, span=delivery.span, version=delivery.version)
+
+
+def _without_repeats(files: list[SourceFile]) -> tuple[list[SourceFile], list[str]]:
+    """A file that an older span of the window holds byte for byte was delivered twice, and counts once."""
+    first: dict[tuple[str, str], SourceFile] = {}
+    kept, repeated = [], []
+    for file in files:
+        earlier = first.setdefault((file.source, file.sha256), file)
+        if earlier.span == file.span:
+            kept.append(file)
+        else:
+            repeated.append(f"{file.path} repeats {earlier.path}")
+    return kept, repeated
