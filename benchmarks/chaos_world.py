@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from pipeline.tfrecord import write_tfrecord
 
-BATCH = 240
-"""Digits in one batch of new data: few, because the test is about processes."""
+SPAN = 240
+"""Digits of one span: few, because the test is about processes."""
 
 NO_GATE = 0.9
 """A drop that any model stays below: what is tested is the push."""
@@ -34,21 +34,18 @@ class World:
         self._data = folder / "digits"
         self._random = random.Random(seed)
         self._digits = load_digits()
-        self._batches = 0
+        self._spans = 0
         self._changes: dict[str, Any] = {"seed": 1, "confidence": 0.9, "warm_start": "none"}
         self.new_data()
 
     def new_data(self) -> None:
-        """One more batch of digits takes the place of the last one."""
-        self._batches += 1
-        chosen = self._random.sample(range(len(self._digits.target)), BATCH)
+        """One more span of digits."""
+        self._spans += 1
+        chosen = self._random.sample(range(len(self._digits.target)), SPAN)
         rows = [(self._digits.data[place], self._digits.target[place]) for place in chosen]
-        self._data.mkdir(parents=True, exist_ok=True)
-        path = self._data / f"digits-{self._batches:04d}.tfrecord"
+        path = self._data / f"span-{self._spans}" / "digits.tfrecord"
+        path.parent.mkdir(parents=True)
         write_tfrecord(path, [{"image": list(map(int, image)), "label": [int(label)]} for image, label in rows])
-        for old in self._data.glob("*.tfrecord"):
-            if old != path:
-                old.unlink()
         self._write()
 
     def new_training(self) -> None:
@@ -70,7 +67,8 @@ class World:
             "seed": changes["seed"],
             "data": {
                 "format": "tfrecord",
-                "path": str(self._data),
+                "path": str(self._data / "span-{SPAN}"),
+                "window": {"spans": 1},
                 "label": "label",
                 "splits": {"train": 6, "validation": 1, "eval": 3},
             },
