@@ -114,8 +114,8 @@ class EdgePusher(BaseComponent):
 
     Args:
         selected: A selector's output.
-        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and `examples`,
-            whose spans it names.
+        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and
+            `examples`, whose spans it names.
         registry: Folder of the registry.
         facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
         code_sha256: Makes a change of code known to the cache.
