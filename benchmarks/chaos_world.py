@@ -35,12 +35,15 @@ class World:
         self._random = random.Random(seed)
         self._digits = load_digits()
         self._spans = 0
-        self._changes: dict[str, Any] = {"seed": 1, "confidence": 0.9, "warm_start": "none"}
+        self._trainings = 0
+        self._confidence = 0.9
+        self._warm = False
         self.new_data()
 
     def new_data(self) -> None:
-        """One more span of digits."""
+        """One more span of digits, which a training that begins anew sees."""
         self._spans += 1
+        self._warm = False
         chosen = self._random.sample(range(len(self._digits.target)), SPAN)
         rows = [(self._digits.data[place], self._digits.target[place]) for place in chosen]
         path = self._data / f"span-{self._spans}" / "digits.tfrecord"
@@ -50,21 +53,21 @@ class World:
 
     def new_training(self) -> None:
         """Another seed, and a start from the champion: everything from the training on is new."""
-        self._changes["seed"] += 1
-        self._changes["warm_start"] = "champion"
+        self._trainings += 1
+        self._warm = True
         self._write()
 
     def new_judgement(self) -> None:
-        """Another confidence: the models are known, but they are judged and pushed anew."""
-        self._changes["confidence"] += 0.0001
-        self._changes["warm_start"] = "none"
+        """Another confidence: the models are those of the newest span, but they are judged and pushed anew."""
+        self._confidence += 0.0001
+        self._warm = False
         self._write()
 
     def _write(self) -> None:
-        changes = self._changes
+        warm_start = "champion" if self._warm else "none"
         content = {
             "name": "chaos",
-            "seed": changes["seed"],
+            "seed": 1 + self._trainings * self._warm,
             "data": {
                 "format": "tfrecord",
                 "path": str(self._data / "span-{SPAN}"),
@@ -73,13 +76,13 @@ class World:
                 "splits": {"train": 6, "validation": 1, "eval": 3},
             },
             "model": {"module": "models.digits", "task": "multiclass", "hparams": {"filters": 4}},
-            "train": {"epochs": 4, "batch_size": 16, "learning_rate": 0.004, "warm_start": changes["warm_start"]},
+            "train": {"epochs": 4, "batch_size": 16, "learning_rate": 0.004, "warm_start": warm_start},
             "variants": {"int8": [{"quantize": {"mode": "int8"}}]},
             "gate": {
                 "metric": "accuracy",
                 "max_drop": NO_GATE,
                 "max_drop_vs_champion": NO_GATE,
-                "confidence": round(changes["confidence"], 4),
+                "confidence": round(self._confidence, 4),
             },
             "runtime": {"workspace": str(self.workspace)},
         }
