@@ -1,7 +1,6 @@
 """Which model is the champion, found out before the graph is built, so that the cache knows it."""
 
 import json
-from pathlib import Path
 
 from components.champion_version import find_champion
 from pipeline.errors import UserError
@@ -18,7 +17,7 @@ def resolve(registry: str) -> str:
         UserError: It is damaged or cannot be read.
     """
     try:
-        current = find_champion(Registry(Path(registry)))
+        current = find_champion(Registry(registry))
     except RegistryError as error:
         raise UserError(str(error)) from error
     found = {"version": current.version, "sha256": current.sha256} if current else {"version": None, "sha256": None}

@@ -35,7 +35,7 @@ COMMANDS: dict[str, Command] = {
     "validate": Command("pipeline.commands.validate", "check a configuration and what it points to"),
     "plan": Command("pipeline.commands.plan", "show the tree of variants that a configuration makes"),
     "runs": Command("pipeline.commands.runs", "list the runs of a workspace"),
-    "registry": Command("pipeline.commands.registry", "list, show or verify what was pushed"),
+    "registry": Command("pipeline.commands.registry", "list, show, verify or change what is pushed"),
     "schema": Command("pipeline.commands.schema", "print the JSON Schema of the configuration"),
     "doctor": Command("pipeline.commands.doctor", "check that the environment works"),
     "data": Command("pipeline.commands.data", "put example data in place"),
