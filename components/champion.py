@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import Model, TransformGraph
 from tfx.utils import path_utils
 
 from components import lineage, model_artifact
+from components.champion_version import find_champion
 from registry import Registry, RegistryError, Version
 from registry.version import MODEL
 
@@ -103,7 +104,7 @@ def Champion(  # noqa: N802 - a component is named like a class
 
 def _find(registry: Registry, resolved: str) -> Version | None:
     if not resolved:
-        return registry.current()
+        return find_champion(registry)
     number = json.loads(resolved)["version"]
     # A push since the run was planned does not change what it compares with.
     return None if number is None else registry.version(number)

@@ -2,12 +2,13 @@
 
 import json
 
+from components.champion_version import find_champion
 from pipeline.errors import UserError
 from registry import Registry, RegistryError
 
 
 def resolve(registry: str) -> str:
-    """`{version, sha256}` of the registry's current version as JSON, both null while there is none.
+    """`{version, sha256}` of the champion as JSON, both null while there is none.
 
     Args:
         registry: The registry.
@@ -16,7 +17,7 @@ def resolve(registry: str) -> str:
         UserError: It is damaged or cannot be read.
     """
     try:
-        current = Registry(registry).current()
+        current = find_champion(Registry(registry))
     except RegistryError as error:
         raise UserError(str(error)) from error
     found = {"version": current.version, "sha256": current.sha256} if current else {"version": None, "sha256": None}

@@ -103,7 +103,9 @@ class _Graph:
         self._pretrained = pretrained
         plan = make_plan(config)
         self._data(spec)
-        self._look_at_champion(registry, champion)
+        self._champion = champion_nodes.make(config, registry, champion, self._examples, self._transform)
+        for node_id, node in self._champion.items():
+            self._add(node, node_id)
         self._search = make_search(config, self._transformed, trials_uri)
         if self._search:
             self._add(self._search, "search")
@@ -139,20 +141,6 @@ class _Graph:
             )
             self._front = self._add(front, "raw-transform")
 
-    def _look_at_champion(self, registry: str, resolved: str) -> None:
-        """Which model is in the field, and what it answers to the new data, for a configuration that asks."""
-        self._champion: BaseNode | None = None
-        self._contest: dict[str, BaseChannel] = {}
-        if not self._config.asks_champion:
-            return
-        self._champion = self._add(champion_nodes.champion(registry, resolved), "champion")
-        if self._config.gate.asks_champion:
-            node = champion_nodes.champion_answers(self._config, self._examples, self._champion)
-            # Data that are refused are not worth asking it.
-            node.add_upstream_node(self._transform)
-            answers = self._add(node, "champion-answers").outputs["champion_answers"]
-            self._contest = {"champion_answers": answers, "raw_examples": self._examples}
-
     def _schema(self, statistics: BaseNode) -> BaseChannel:
         if self._config.data.schema_path is not None:
             text = Path(self._config.data.schema_path).read_text()
@@ -168,8 +156,9 @@ class _Graph:
             self._root = pretrained_model(self._config, self._pretrained, graph)
         else:
             found = self._search.outputs["best_hyperparameters"] if self._search else None
-            warm = self._champion.outputs["float_model"] if self._config.train.warm_start == "champion" else None
-            self._root = trainer(self._config, self._transformed, found, warm)
+            warm = self._config.train.warm_start == "champion"
+            parent = self._champion["champion"].outputs["float_model"] if warm else None
+            self._root = trainer(self._config, self._transformed, found, parent)
         self._add(self._root, root_id(self._config))
         if self._front is not None:
             self._root.add_upstream_node(self._front)
@@ -198,7 +187,7 @@ class _Graph:
             baseline=self._answers,
             spec=gate_spec(self._config).model_dump_json(),
             code_sha256=code_sha256("components.evaluate.gate"),
-            **self._contest,
+            **champion_nodes.contest(self._champion, self._examples),
         )
         gate = self._add(gate, variant.gate_id)
         shipped = self._export(variant.raw_id, model)
@@ -293,8 +282,8 @@ class _Graph:
         inputs = {"examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
         if self._search:
             inputs["search"] = self._search.outputs["tuner_results"]
-        if self._champion is not None:
-            inputs["champion"] = self._champion.outputs["champion"]
+        if self._champion:
+            inputs["champion"] = self._champion["champion"].outputs["champion"]
         if config.train.warm_start == "champion":
             inputs["model_run"] = self._root.outputs["model_run"]
         summary = Summary(

@@ -15,6 +15,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
@@ -40,7 +41,7 @@ class NodeResult:
         state: How it ended.
         seconds: Wall time; `None` when it did not run.
         error: What it raised, when it failed.
-        outputs: Its output artifacts, when it was executed.
+        outputs: Its output artifacts, when it succeeded.
     """
 
     id: str
@@ -169,7 +170,13 @@ class LocalRun:
             return NodeResult(node_id, State.FAILED, time.monotonic() - begin, error)
         state = self._state(info.execution_id)
         error = InputsMissing(f"the inputs of {node_id} could not be resolved") if state is State.FAILED else None
-        return NodeResult(node_id, state, time.monotonic() - begin, error, info.output_dict)
+        outputs = self._cached_outputs(info.execution_id) if state is State.CACHED else info.output_dict
+        return NodeResult(node_id, state, time.monotonic() - begin, error, outputs)
+
+    def _cached_outputs(self, execution_id: int) -> Mapping[str, list[Artifact]]:
+        """The launcher names places that it would have written to."""
+        with metadata.Metadata(self._connection) as handle:
+            return execution_lib.get_output_artifacts(handle, execution_id)
 
     def _state(self, execution_id: int) -> State:
         with metadata.Metadata(self._connection) as handle:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from registry.atomic import flush_folder, write_flushed
 from registry.errors import RegistryError
+from registry.storage import CURRENT, StateFiles
 
 _INCOMING = ".incoming-"
 _NUMBER = re.compile(r"[1-9][0-9]*")
@@ -70,7 +71,7 @@ class FolderStorage:
         """Path of the folder of a version."""
         return str(self._versions / str(number))
 
-    def commit(self, number: int, files: Mapping[str, bytes], replaced: Mapping[str, bytes]) -> None:
+    def commit(self, number: int, files: Mapping[str, bytes], state: StateFiles) -> None:
         """Writes all of it beside, so that a full disk shows nothing; renames then make it visible."""
         place, incoming = self._versions / str(number), self._incoming()
         if place.exists():
@@ -81,11 +82,17 @@ class FolderStorage:
                 write_flushed(incoming / name, content)
             flush_folder(incoming)
             # Written before anything is visible, so that the steps below need no more room on the disk.
-            beside = {name: self._write_beside(content) for name, content in replaced.items()}
+            beside = self._write_state(state)
             incoming.rename(place)
             flush_folder(self._versions)
-            for name, path in beside.items():
-                self._publish(path, name)
+            self._publish(beside)
+        finally:
+            self.remove_leftovers()
+
+    def publish(self, state: StateFiles) -> None:
+        """Replaces the pointer, and keeps what was done."""
+        try:
+            self._publish(self._write_state(state))
         finally:
             self.remove_leftovers()
 
@@ -108,17 +115,14 @@ class FolderStorage:
         """A small file."""
         return (self.root / name).read_bytes()
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Replaces a small file in one step."""
-        try:
-            self._publish(self._write_beside(content), name)
-        finally:
-            self.remove_leftovers()
-
     def create(self, name: str, content: bytes) -> None:
         """Makes a small file; the lock keeps others from doing the same."""
-        if not (self.root / name).exists():
-            self.replace(name, content)
+        if (self.root / name).exists():
+            return
+        try:
+            self._publish({name: self._write_beside(content)})
+        finally:
+            self.remove_leftovers()
 
     def listed(self, folder: str) -> list[str]:
         """Names of the small files in a folder."""
@@ -130,11 +134,16 @@ class FolderStorage:
         write_flushed(beside, content)
         return beside
 
-    def _publish(self, beside: Path, name: str) -> None:
-        place = self.root / name
-        place.parent.mkdir(exist_ok=True)
-        beside.replace(place)
-        flush_folder(place.parent)
+    def _write_state(self, state: StateFiles) -> dict[str, Path]:
+        """The pointer first: it holds what was done too, and who is killed in between leaves nothing untold."""
+        return {name: self._write_beside(state.content) for name in (CURRENT, state.event_name)}
+
+    def _publish(self, beside: Mapping[str, Path]) -> None:
+        for name, path in beside.items():
+            place = self.root / name
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+            flush_folder(place.parent)
 
     def _incoming(self) -> Path:
         return self._versions / f"{_INCOMING}{uuid.uuid4().hex}"

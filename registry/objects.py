@@ -1,28 +1,29 @@
 """A registry on an object store, or on any other file system that fsspec knows: commit by pointer.
 
-    ROOT/objects/<random>/...       files of a version, written once and never changed
-    ROOT/versions/<n>.json          {"folder": "objects/<random>"}: what makes the version exist, created only if absent
-    ROOT/NAME                       small files, such as current.json
+    ROOT/objects/<n>-<random>/...   files of a version, written once and never changed
+    ROOT/versions/<n>.json          {"folder": ...}: what makes the version exist; it stays when the version is removed,
+    ROOT/versions/<n>.removed       so that no number is given twice
+    ROOT/history/<number>.json      every state that the registry was in, the last one being what counts for writers
+    ROOT/current.json               a copy of the last state, for readers
 
-Object stores know no rename, but each object is there whole or not at all. An upload that breaks off leaves objects
-that no version names. Two writers that want the same number both try to create its pointer, and one of them is told no.
+Object stores know no rename and no lock, but each object is there whole or not at all, and of two writers that create
+an object of one name, one is told no. So a version exists once its pointer could be created, and a change counts once
+its state could be created under the next number: whoever is told no looks again and decides anew.
 """
 
 import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import fsspec
 
 from registry.errors import RegistryError
+from registry.storage import CURRENT, HISTORY, Outdated, StateFiles
 
 _POINTER = re.compile(r"([1-9][0-9]*)\.json")
-_ABANDONED = timedelta(days=1)
-"""An upload that no version names after so long is none that still goes on."""
 
 
 class ObjectStorage:
@@ -47,6 +48,8 @@ class ObjectStorage:
             ) from error
         self._files: Any = filesystem
         self._root = root.rstrip("/")
+        self._exclusive = False
+        self._bucket_seen = False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -55,8 +58,9 @@ class ObjectStorage:
 
     def numbers(self) -> list[int]:
         """Numbers of all versions, oldest first."""
-        found = (_POINTER.fullmatch(name) for name in self.listed("versions"))
-        return sorted(int(match[1]) for match in found if match)
+        names = set(self.listed("versions"))
+        found = (_POINTER.fullmatch(name) for name in names)
+        return sorted(int(match[1]) for match in found if match and f"{match[1]}.removed" not in names)
 
     def names(self, number: int) -> list[str]:
         """Names of the files of a version."""
@@ -76,28 +80,45 @@ class ObjectStorage:
         except FileNotFoundError:
             return f"{self.uri}/versions/{number}.json"
 
-    def commit(self, number: int, files: Mapping[str, bytes], replaced: Mapping[str, bytes]) -> None:
-        """Uploads all files, then the pointer that makes them a version, then the small files."""
-        folder = f"objects/{uuid.uuid4().hex}"
+    def commit(self, number: int, files: Mapping[str, bytes], state: StateFiles) -> None:
+        """Uploads all files, then the pointer that makes them a version, then the state."""
+        self._prove_exclusive()
+        folder = f"objects/{number}-{uuid.uuid4().hex}"
         for name, content in files.items():
             self._put(f"{folder}/{name}", content)
-        pointer = json.dumps({"folder": folder}).encode()
-        self._put(f"versions/{number}.json", pointer, mode="create")
-        for name, content in replaced.items():
-            self._put(name, content)
+        self._create(f"versions/{number}.json", json.dumps({"folder": folder}).encode())
+        self.publish(state)
+
+    def publish(self, state: StateFiles) -> None:
+        """Creates the state, which decides, and copies it to where readers look."""
+        try:
+            self._create(state.event_name, state.content)
+        except FileExistsError as error:
+            raise Outdated from error
+        content, name = state.content, state.event_name
+        while True:
+            self._put(CURRENT, content)
+            # A writer that came later may have copied its state before us.
+            last = f"{HISTORY}/{self.listed(HISTORY)[-1]}"
+            if last <= name:
+                return
+            content, name = self._get(last), last
 
     def remove(self, number: int) -> None:
-        """Removes the pointer, and then the files that nobody finds from then on."""
+        """Marks the number as removed, and then removes the files that nobody finds from then on."""
         folder = self._folder(number)
-        with self._failing_as(f"remove version {number}"):
-            self._files.rm_file(f"{self._root}/versions/{number}.json")
+        self._put(f"versions/{number}.removed", b"")
+        with self._failing_as(f"remove version {number}"), suppress(FileNotFoundError):
             self._files.rm(f"{self._root}/{folder}", recursive=True)
 
     def remove_leftovers(self) -> None:
-        """Removes uploads that no version names and that are older than a day: a younger one may still go on."""
+        """Removes uploads for numbers that others took, or that were removed."""
+        taken = {int(name.partition(".")[0]) for name in self.listed("versions")}
         named = {self._folder(number).rpartition("/")[2] for number in self.numbers()}
         for folder in self.listed("objects"):
-            if folder not in named and self._newest(f"objects/{folder}") < datetime.now(UTC) - _ABANDONED:
+            number = folder.partition("-")[0]
+            # An upload for a number that is still free may go on right now.
+            if folder not in named and number.isdigit() and int(number) in taken:
                 with self._failing_as(f"remove objects/{folder}"):
                     self._files.rm(f"{self._root}/objects/{folder}", recursive=True)
 
@@ -105,32 +126,53 @@ class ObjectStorage:
         """A small file."""
         return self._get(name)
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Replaces a small file: an object is whole, old or new."""
-        self._put(name, content)
-
     def create(self, name: str, content: bytes) -> None:
         """Makes a small file; one of that name stays as it is."""
-        try:
-            self._put(name, content, mode="create")
-        except FileExistsError:
-            return
+        with suppress(FileExistsError):
+            self._create(name, content)
 
     def listed(self, folder: str) -> list[str]:
         """Names of the small files in a folder."""
         try:
             return self._listed(folder)
         except FileNotFoundError:
+            self._check_bucket()
             return []
 
     def _folder(self, number: int) -> str:
         return str(json.loads(self._get(f"versions/{number}.json"))["folder"])
 
-    def _newest(self, folder: str) -> datetime:
-        with self._failing_as(f"list {folder}"):
-            entries = self._files.ls(f"{self._root}/{folder}", detail=True)
-        times = [entry.get("LastModified") or entry.get("created") for entry in entries]
-        return max((time for time in times if isinstance(time, datetime)), default=datetime.now(UTC))
+    def _create(self, name: str, content: bytes) -> None:
+        """Creates an object that must not exist.
+
+        Raises:
+            FileExistsError: It does, and holds something else.
+        """
+        try:
+            self._put(name, content, mode="create")
+        except FileExistsError:
+            # The answer to a first try may have been lost on its way: then it is our own object that is in the way.
+            if self._get(name) != content:
+                raise
+
+    def _prove_exclusive(self) -> None:
+        """Makes sure that the store refuses to create an object twice, on which everything here stands."""
+        if self._exclusive:
+            return
+        probe = f"probe-{uuid.uuid4().hex}"
+        try:
+            self._put(probe, b"1", mode="create")
+            self._put(probe, b"2", mode="create")
+        except FileExistsError:
+            self._exclusive = True
+        finally:
+            with self._failing_as("remove a probe"), suppress(FileNotFoundError):
+                self._files.rm_file(f"{self._root}/{probe}")
+        if not self._exclusive:
+            raise RegistryError(
+                f"The registry {self.uri} must be on a store that refuses to create an object twice; this one does "
+                "not. Two pushes at once could overwrite each other there: choose another store, or a folder."
+            )
 
     def _listed(self, folder: str) -> list[str]:
         with self._failing_as(f"list {folder}"):
@@ -138,8 +180,25 @@ class ObjectStorage:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
     def _get(self, name: str) -> bytes:
-        with self._failing_as(f"read {name}"):
-            return bytes(self._files.cat_file(f"{self._root}/{name}"))
+        try:
+            with self._failing_as(f"read {name}"):
+                return bytes(self._files.cat_file(f"{self._root}/{name}"))
+        except FileNotFoundError:
+            self._check_bucket()
+            raise
+
+    def _check_bucket(self) -> None:
+        """A bucket that is not there must not pass for an empty registry."""
+        bucket = self._root.partition("/")[0]
+        if self._bucket_seen or not bucket:
+            return
+        with self._failing_as(f"look for the bucket {bucket}"):
+            self._bucket_seen = bool(self._files.exists(bucket))
+        if not self._bucket_seen:
+            raise RegistryError(
+                f"The registry {self.uri} must be in a bucket that exists; there is no {bucket}. Make the bucket, or "
+                "mend push.to."
+            )
 
     def _put(self, name: str, content: bytes, mode: str = "overwrite") -> None:
         with self._failing_as(f"write {name}"):

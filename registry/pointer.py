@@ -6,8 +6,8 @@ Events are then kept one file each; one that a killed writer did not keep is kep
 
 import getpass
 import socket
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ class Event:
         who: User and host.
         when: In UTC, by that host's clock.
         run_id: The run that pushed; `None` when it was done by hand.
+        id: Tells it from any other event.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Event:
     who: str = ""
     when: str = ""
     run_id: str | None = None
+    id: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -60,19 +62,17 @@ class Pointer:
         version: Number of the current version; `None` before the first push.
         sha256: Of its model.
         highest_version: The highest number ever given, that of removed versions included.
-        withdrawn: Hashes of models that somebody rolled back from; a push does not make them current again.
+        withdrawn: Models that somebody turned away from, hash to version; a push does not make them current again.
+        removing: Versions that are removed, though some of their files may still be there.
         event: The last event; `None` in pointers of older registries.
     """
 
     version: int | None = None
     sha256: str = ""
     highest_version: int = 0
-    withdrawn: tuple[str, ...] = ()
+    withdrawn: Mapping[str, int] = field(default_factory=dict)
+    removing: tuple[int, ...] = ()
     event: Event | None = None
-
-    def withdrawing(self, models: Collection[str]) -> "Pointer":
-        """The same pointer with these models withdrawn."""
-        return replace(self, withdrawn=tuple(sorted(models)))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -80,7 +80,8 @@ class Pointer:
             "version": self.version,
             "sha256": self.sha256,
             "highest_version": self.highest_version,
-            "withdrawn": list(self.withdrawn),
+            "withdrawn": dict(self.withdrawn),
+            "removing": list(self.removing),
             "event": self.event and self.event.to_dict(),
             "updated_at": now(),
         }
@@ -104,10 +105,11 @@ class Pointer:
                 value["version"],
                 value["sha256"],
                 value["highest_version"],
-                tuple(map(str, value.get("withdrawn", ()))),
+                {str(model): int(number) for model, number in dict(value.get("withdrawn") or {}).items()},
+                tuple(map(int, value.get("removing") or ())),
                 event,
             )
-        except (TypeError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise RegistryError(
                 f"{place} must hold an event as the registry writes it; it holds {value.get('event')!r}. "
                 "Remove the file: the next push writes it anew."

@@ -6,11 +6,8 @@ from pathlib import Path
 from registry.atomic import parse_object
 from registry.errors import RegistryError, failing_as
 from registry.pointer import Event, Pointer, previous
-from registry.storage import open_storage
+from registry.storage import CURRENT, HISTORY, open_storage
 from registry.version import MANIFEST, Version
-
-CURRENT = "current.json"
-HISTORY = "history"
 
 
 class Reader:
@@ -110,8 +107,8 @@ class Reader:
         with failing_as(f"read {self.place}/{HISTORY}"):
             texts = [self.storage.get(f"{HISTORY}/{name}") for name in self.storage.listed(HISTORY)]
         try:
-            kept = [Event.from_dict(json.loads(text)) for text in texts]
-        except (ValueError, TypeError, AttributeError) as error:
+            kept = [Event.from_dict(json.loads(text)["event"]) for text in texts]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RegistryError(
                 f"{self.place}/{HISTORY} must hold one event in each file; reading them gave: {error}. Restore the "
                 "damaged one from a copy, or remove it."

@@ -3,10 +3,30 @@
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+CURRENT = "current.json"
+HISTORY = "history"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+
+class Outdated(Exception):
+    """Another writer changed the registry meanwhile: look again and decide anew."""
+
+
+@dataclass(frozen=True)
+class StateFiles:
+    """A state of the registry, ready to be written.
+
+    Attributes:
+        event_name: Name of the small file that keeps it among all that was done; there is one of each name.
+        content: What that file and the pointer hold.
+    """
+
+    event_name: str
+    content: bytes
 
 
 class Storage(Protocol):
@@ -21,7 +41,7 @@ class Storage(Protocol):
     uri: str
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keeps other writers out, where the storage has locks; elsewhere `commit` and `create` see to it."""
+        """Keeps other writers out, where the storage has locks; elsewhere `commit` and `publish` see to it."""
 
     def numbers(self) -> list[int]:
         """Numbers of all versions, oldest first."""
@@ -39,11 +59,19 @@ class Storage(Protocol):
     def place(self, number: int) -> str:
         """Path or URI of the folder of a version."""
 
-    def commit(self, number: int, files: Mapping[str, bytes], replaced: Mapping[str, bytes]) -> None:
-        """Makes a version visible, whole, and then replaces small files in their order.
+    def commit(self, number: int, files: Mapping[str, bytes], state: StateFiles) -> None:
+        """Makes a version visible, whole, and then publishes the state.
 
         Raises:
-            FileExistsError: The number is taken.
+            FileExistsError: The number is taken, now or by a version that was removed since.
+            Outdated: The version is visible, but the state is not: another writer was quicker.
+        """
+
+    def publish(self, state: StateFiles) -> None:
+        """Makes a state the current one.
+
+        Raises:
+            Outdated: Another writer was quicker.
         """
 
     def remove(self, number: int) -> None:
@@ -58,9 +86,6 @@ class Storage(Protocol):
         Raises:
             FileNotFoundError: There is none.
         """
-
-    def replace(self, name: str, content: bytes) -> None:
-        """Replaces a small file in one step."""
 
     def create(self, name: str, content: bytes) -> None:
         """Makes a small file; one of that name stays as it is."""

@@ -11,25 +11,21 @@ version, which the next push of the same model points to. How this is kept on a 
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from registry.atomic import json_bytes
 from registry.errors import RegistryError, failing_as
 from registry.manifest import check_names, identity_of
-from registry.pointer import Action, Event, Pointer, now, who
-from registry.reading import CURRENT, HISTORY, Reader
+from registry.pointer import now
 from registry.signing import SIGNATURE, Sign
+from registry.storage import Outdated
 from registry.version import MANIFEST, MODEL, PushedVersion, Version
-
-_TRIES = 20
-"""Numbers that a push tries when others take them at the same time."""
+from registry.writing import TRIES, Writer
 
 
-class Registry(Reader):
+class Registry(Writer):
     """The versions at one place; the first push makes it.
 
     Args:
@@ -69,19 +65,8 @@ class Registry(Reader):
         with failing_as("read the files to push"):
             model = model_file.read_bytes()
             extras = {name: path.read_bytes() for name, path in extra_files.items()}
-        sha256 = hashlib.sha256(model).hexdigest()
         with self._writing():
-            pointer, found = self.pointer(), self._find(sha256, identity)
-            if sha256 in pointer.withdrawn:
-                number = found.version if found else next(v.version for v in self.versions() if v.sha256 == sha256)
-                return PushedVersion(number, self.storage.place(number), sha256, created=False, withdrawn=True)
-            run_id = manifest.get("run_id")
-            if found is None:
-                made = self._create(model, manifest, extras, pointer, sign)
-            else:
-                if (pointer.version, pointer.sha256) != (found.version, sha256):
-                    self._point(pointer, "push", found.version, sha256, run_id=run_id)
-                made = PushedVersion(found.version, found.place, sha256, created=False)
+            made = self._push(model, manifest, extras, identity, sign)
             if keep is not None:
                 self._collect(keep, "push.keep")
         return made
@@ -93,14 +78,7 @@ class Registry(Reader):
             RegistryError: There is no version to go back to, or it is current already.
         """
         with self._writing():
-            pointer = self.pointer()
-            goal = number if number is not None else self.previous()
-            if goal is None:
-                raise RegistryError(
-                    f"A rollback must have a version to go to; {self.place} holds none that was current before. "
-                    "Name one, or promote one."
-                )
-            return self._move(pointer, "rollback", goal, why)
+            return self._move("rollback", number, why)
 
     def promote(self, number: int, why: str = "") -> int:
         """Makes any version current, one that was rolled back from included.
@@ -109,7 +87,7 @@ class Registry(Reader):
             RegistryError: There is no such version, or it is current already.
         """
         with self._writing():
-            return self._move(self.pointer(), "promote", number, why)
+            return self._move("promote", number, why)
 
     def collect(self, keep: int, why: str = "", *, dry_run: bool = False) -> tuple[int, ...]:
         """Removes all but the newest versions, never the current one nor the one that a rollback goes to.
@@ -123,33 +101,33 @@ class Registry(Reader):
             The versions that were removed, or would be.
         """
         if dry_run:
-            return self._victims(keep)
+            return self._victims(keep, self._state())
         with self._writing():
             removed = self._collect(keep, why)
             self.storage.remove_leftovers()
         return removed
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Under the lock, after what a killed writer began has been brought to its end."""
-        with failing_as(f"write {self.place}"), self.storage.locked():
-            self._settle()
-            yield
-
-    def _settle(self) -> None:
-        event = self.pointer().event
-        if event is None:
-            return
-        self.storage.create(*_event_file(event))
-        for number in set(event.removed) & set(self.storage.numbers()):
-            self.storage.remove(number)
-
-    def _create(
-        self, model: bytes, manifest: Mapping[str, Any], extras: Mapping[str, bytes], before: Pointer, sign: Sign | None
+    def _push(
+        self, model: bytes, manifest: Mapping[str, Any], extras: Mapping[str, bytes], identity: str, sign: Sign | None
     ) -> PushedVersion:
-        sha256 = hashlib.sha256(model).hexdigest()
+        sha256, run_id = hashlib.sha256(model).hexdigest(), manifest.get("run_id")
+        withdrawn = self._state().withdrawn.get(sha256)
+        if withdrawn is not None:
+            place = self.storage.place(withdrawn)
+            return PushedVersion(withdrawn, place, sha256, created=False, withdrawn=True)
+        found = self._find(sha256, identity, signed=sign is not None)
+        if found is not None:
+            self._make_current(found.version, sha256, run_id)
+            return PushedVersion(found.version, found.place, sha256, created=False)
+        number = self._create(model, manifest, extras, sign)
+        return PushedVersion(number, self.storage.place(number), sha256, created=True)
+
+    def _create(self, model: bytes, manifest: Mapping[str, Any], extras: Mapping[str, bytes], sign: Sign | None) -> int:
+        """Makes a version of the next free number, and makes it current."""
+        sha256, run_id = hashlib.sha256(model).hexdigest(), manifest.get("run_id")
+        before = self._state()
         first = self._highest(before) + 1
-        for number in range(first, first + _TRIES):
+        for number in range(first, first + TRIES):
             facts = {
                 "version": number,
                 "sha256": sha256,
@@ -160,93 +138,28 @@ class Registry(Reader):
             }
             text = json_bytes({**manifest, **facts})
             files = {**extras, MODEL: model, MANIFEST: text, **({SIGNATURE: sign(text)} if sign else {})}
-            pointer = self._moved(before, "push", number, sha256, run_id=manifest.get("run_id"))
             try:
-                self.storage.commit(number, files, dict(_pointer_files(pointer)))
+                self.storage.commit(number, files, self._next(before, "push", number, sha256, run_id=run_id))
             except FileExistsError:
                 continue
-            return PushedVersion(number, self.storage.place(number), sha256, created=True)
+            except Outdated:
+                self._make_current(number, sha256, run_id)
+            return number
         raise RegistryError(
-            f"A push must find a free number in {self.place}; others took {_TRIES} in a row at the same time. "
+            f"A push must find a free number in {self.place}; others took {TRIES} in a row at the same time. "
             "Push again."
         )
 
-    def _find(self, sha256: str, identity: str) -> Version | None:
+    def _find(self, sha256: str, identity: str, *, signed: bool) -> Version | None:
+        """The newest sound version of the same thing; a signed one when the push is signed."""
         for number in reversed(self.numbers()):
             try:
                 version = self.version(number)
                 same = version.sha256 == sha256 and version.manifest.get("identity") == identity
+                if same and signed and SIGNATURE not in version.names():
+                    continue
                 if same and hashlib.sha256(version.read(MODEL)).hexdigest() == sha256:
                     return version
             except RegistryError:
                 continue  # a damaged version is no reason to refuse a sound one
         return None
-
-    def _move(self, before: Pointer, action: Action, number: int, why: str) -> int:
-        if number == before.version:
-            raise RegistryError(f"Version {number} must not be current already to be made so; it is. Name another one.")
-        version = self.version(number)
-        self._point(before, action, number, version.sha256, why=why)
-        return number
-
-    def _point(
-        self, before: Pointer, action: Action, number: int, sha256: str, *, why: str = "", run_id: str | None = None
-    ) -> None:
-        for name, content in _pointer_files(self._moved(before, action, number, sha256, why=why, run_id=run_id)):
-            self.storage.replace(name, content)
-
-    def _moved(
-        self,
-        before: Pointer,
-        action: Action,
-        number: int | None,
-        sha256: str,
-        *,
-        why: str = "",
-        run_id: str | None = None,
-        removed: tuple[int, ...] = (),
-    ) -> Pointer:
-        """The pointer that follows `before`."""
-        turn = before.event.number + 1 if before.event else 1
-        event = Event(turn, action, before.version, number, removed, why, who(), now(), run_id)
-        withdrawn = set(before.withdrawn) - {sha256}
-        if action == "rollback":
-            withdrawn.add(before.sha256)
-        highest = max(self._highest(before), number or 0)
-        return replace(before, version=number, sha256=sha256, highest_version=highest, event=event).withdrawing(
-            withdrawn
-        )
-
-    def _victims(self, keep: int) -> tuple[int, ...]:
-        numbers = self.numbers()
-        stay = {*numbers[-keep:], self.pointer().version, self.previous()}
-        return tuple(number for number in numbers if number not in stay)
-
-    def _collect(self, keep: int, why: str) -> tuple[int, ...]:
-        victims = self._victims(keep)
-        if victims:
-            before = self.pointer()
-            # Told first, so that what a killed writer leaves is removed by the next one.
-            after = self._moved(before, "gc", before.version, before.sha256, why=why, removed=victims)
-            for name, content in _pointer_files(after):
-                self.storage.replace(name, content)
-            for number in victims:
-                self.storage.remove(number)
-        return victims
-
-    def _highest(self, pointer: Pointer) -> int:
-        """The highest number ever given; the pointer remembers it for versions removed since."""
-        return max(pointer.version or 0, pointer.highest_version, *self.storage.numbers(), 0)
-
-
-def _pointer_files(pointer: Pointer) -> Iterator[tuple[str, bytes]]:
-    """The pointer, and after it the event that it was written with."""
-    yield CURRENT, json_bytes(pointer.to_dict())
-    assert pointer.event is not None
-    yield _event_file(pointer.event)
-
-
-def _event_file(event: Event) -> tuple[str, bytes]:
-    content = json_bytes(event.to_dict())
-    # Two writers on an object store may give the same number; neither event must hide the other.
-    return f"{HISTORY}/{event.number:08d}-{hashlib.sha256(content).hexdigest()[:8]}.json", content

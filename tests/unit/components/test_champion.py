@@ -10,6 +10,7 @@ from tfx.types.standard_artifacts import Model, TransformGraph
 from components import lineage, model_artifact
 from components.champion import NO_CHAMPION, Champion, read_parent, read_standing
 from compression import keras_models
+from pipeline.champion import resolve
 from registry import Registry, RegistryError
 
 FILE = b"a TFLite file"
@@ -90,6 +91,16 @@ def test_a_run_keeps_to_the_version_that_it_was_planned_with(look, tmp_path):
     assert look(json.dumps({"version": 1, "sha256": ""}))[0].version == 1
     assert look(json.dumps({"version": None, "sha256": None}))[0].version is None
     assert look()[0].version == 2
+
+
+def test_without_a_pointer_the_newest_version_is_the_champion(look, tmp_path):
+    """As after a first push that was killed at its very end: there is something that must not be replaced unseen."""
+    push(tmp_path / "registry")
+    push(tmp_path / "registry", b"another file", "two")
+    (tmp_path / "registry" / "current.json").unlink()
+    assert look()[0].version == 2
+    assert json.loads(resolve(str(tmp_path / "registry")))["version"] == 2
+    assert json.loads(resolve(str(tmp_path / "elsewhere"))) == {"version": None, "sha256": None}
 
 
 def break_gone(model):

@@ -6,6 +6,7 @@ import pytest
 
 from registry import Registry, RegistryError
 from registry.pointer import Event, previous
+from registry.storage import StateFiles
 
 
 @pytest.fixture(params=["folder", "objects"])
@@ -66,6 +67,40 @@ def test_a_push_of_what_was_rolled_back_from_changes_nothing_until_it_is_promote
     assert registry.numbers() == [1, 2]
 
 
+def test_a_promotion_is_not_undone_by_a_push_of_what_it_left(registry, push):
+    push("a")
+    push("b")
+    registry.promote(1)
+    assert push("b").withdrawn
+    assert registry.current().version == 1
+
+
+def test_a_model_that_was_turned_away_from_stays_known(registry, push):
+    push("a")
+    push("b")
+    registry.rollback()
+    for content in "cdefg":
+        push(content, keep=1)
+    assert 2 in registry.numbers()
+    assert push("b").withdrawn
+    assert registry.current().version == 7
+
+
+def test_a_number_is_never_given_twice_even_to_a_slow_writer(registry, push, tmp_path):
+    push("a")
+    slow = registry._state()
+    for content in "bcde":
+        push(content)
+    registry.collect(1)
+    assert 2 not in registry.numbers()
+    state = registry._next(slow, "push", 2, "0" * 64)
+    if registry.place.startswith("memory"):
+        with pytest.raises(FileExistsError):
+            registry.storage.commit(2, {"model.tflite": b"slow"}, state)
+    assert registry.current().version == 5
+    assert push("f").version == 6
+
+
 def test_another_model_is_pushed_after_a_rollback_as_ever(registry, push):
     push("a")
     push("b")
@@ -123,15 +158,19 @@ def test_versions_that_a_killed_collection_left_are_removed_by_the_next_writer(r
         push(content)
     pointer = json.loads(registry.storage.get("current.json"))
     pointer["event"] |= {"number": 4, "action": "gc", "removed": [1]}
-    registry.storage.replace("current.json", json.dumps(pointer).encode())
+    pointer["removing"] = [1]
+    registry.storage.publish(StateFiles("history/00000004.json", json.dumps(pointer).encode()))
     assert registry.numbers() == [1, 2, 3]
+    with pytest.raises(RegistryError, match="Version 1 must be there to be made current"):
+        registry.promote(1)  # a writer removes first what was left
+    assert registry.numbers() == [2, 3]
     push("d")
     assert registry.numbers() == [2, 3, 4]
 
 
 def test_the_order_does_not_depend_on_the_clock(registry, push, monkeypatch):
     for content, clock in (("a", "2030-01-01T00:00:00Z"), ("b", "2020-01-01T00:00:00Z"), ("c", "2025-01-01T00:00:00Z")):
-        monkeypatch.setattr("registry.versions.now", lambda clock=clock: clock)
+        monkeypatch.setattr("registry.writing.now", lambda clock=clock: clock)
         push(content)
     assert [event.when[:4] for event in registry.history()] == ["2030", "2020", "2025"], "the clock went backwards"
     assert [event.after for event in registry.history()] == [1, 2, 3]

@@ -161,9 +161,42 @@ def test_two_writers_never_share_a_number(s3, tmp_path):
     assert registry.current().version in registry.numbers()
 
 
+def test_a_rollback_while_others_push_and_collect_leaves_a_whole_current_version(s3, tmp_path):
+    registry = Registry("s3://edge/raced")
+    path = tmp_path / "model"
+    for number in range(4):
+        path.write_bytes(f"{number}".encode() * 1000)
+        registry.push(path, {"identity": str(number)})
+    said = []
+
+    def roll_back() -> None:
+        try:
+            Registry("s3://edge/raced").rollback(1)
+        except RegistryError as error:
+            said.append(str(error))
+
+    def collect() -> None:
+        Registry("s3://edge/raced").collect(1)
+
+    workers = [threading.Thread(target=work) for work in (roll_back, collect)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    current = registry.current()
+    assert find_faults(current) == []
+    if said:
+        assert "Version 1 must" in said[0]
+    else:
+        assert current.version == 1
+    assert [event.number for event in registry.history()] == list(range(1, len(registry.history()) + 1))
+
+
 def test_a_bucket_that_is_not_there_is_named(s3, model):
-    with pytest.raises(RegistryError, match=r"must be able to write s3://nowhere/models.*bucket"):
+    with pytest.raises(RegistryError, match=r"must be in a bucket that exists; there is no nowhere"):
         Registry("s3://nowhere/models").push(model, {"identity": "a"})
+    with pytest.raises(RegistryError, match=r"must be in a bucket that exists"):
+        Registry("s3://nowhere/models").numbers()
 
 
 def test_an_address_where_nobody_answers(s3, model, monkeypatch):
