@@ -24,6 +24,7 @@ data:
     validation: {from: train, buckets: 1}
     eval: test
   schema: shapes.pbtxt         # leave it out to have the schema inferred from the train split
+  guard: {drift: {notice: 0.1, stop: 0.4}}   # between spans; or skew
   label_names: [circle, square, triangle]
 model:
   module: models.shapes        # models/shapes.py; or, without `train`, pretrained: shapes.keras (.h5, a SavedModel)
@@ -74,6 +75,8 @@ This page is generated: `.venv/bin/python -m pipeline schema --markdown > config
 _SECTIONS = {
     "data": "DataSection",
     "data.window": "WindowSize",
+    "data.guard": "GuardSection",
+    "data.guard.drift, .skew": "Limits",
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
     "model.search": "SearchSettings",
