@@ -1,4 +1,4 @@
-"""`cycle CONFIG --once | --history`: one cycle, when there is something new; what cycles came to."""
+"""`cycle CONFIG --once | --watch | --history`: cycles when there is something new; what they came to."""
 
 import argparse
 from typing import Any
@@ -8,7 +8,10 @@ from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cycles import history
+from pipeline.cycles.child import end_with_parent
 from pipeline.cycles.once import Ended, folder_of, run_cycle
+from pipeline.cycles.schedule import SystemClock
+from pipeline.cycles.watch import Source, watch
 from pipeline.errors import UserError
 from pipeline.preflight import warnings
 
@@ -20,14 +23,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument("--once", action="store_true", help="look once, and run one cycle when something is new")
+    mode.add_argument("--watch", action="store_true", help="look again and again, until SIGTERM or SIGINT")
     mode.add_argument("--history", action="store_true", help="show what became of every cycle, newest first")
     parser.add_argument("--force", action="store_true", help="with --once: run although nothing is new")
+    # Of the watcher that started this process; it ends when that one dies.
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
 
 
 def execute(args: argparse.Namespace, console: Console) -> int:
     """Does what was asked for."""
     if args.force and not args.once:
         raise UserError("--force must stand beside --once, got it alone; leave it out")
+    if args.watch:
+        return watch(Source(args.config, args.workspace), console, SystemClock())
+    if args.parent is not None:
+        end_with_parent(args.parent)
     return (_once if args.once else _history)(args, load_config(args), console)
 
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, mode
 from compression.settings import DistillSettings, Settings
 from compression.settings.edge import EdgeSettings
 from pipeline.config.agreement import disagreements
+from pipeline.config.cycle import CycleSection
 from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
@@ -44,6 +45,7 @@ class Config(Settings):
         "lowest median latency on this host, or the best metric on the validation split",
     )
     push: PushSection = PushSection()
+    cycle: CycleSection = CycleSection()
     runtime: RuntimeSection = RuntimeSection()
 
     _file: str = PrivateAttr(default="the configuration")
@@ -62,8 +64,8 @@ class Config(Settings):
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of everything but `runtime`, defaults written out."""
-        text = json.dumps(self.canonical(exclude={"runtime"}), sort_keys=True, separators=(",", ":"))
+        """Fingerprint of everything but when and where things run, defaults written out."""
+        text = json.dumps(self.canonical(exclude={"runtime", "cycle"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

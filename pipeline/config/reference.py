@@ -55,6 +55,7 @@ export: {inputs: raw}         # the device feeds features as the data hold them
 edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 push: {to: "s3://models/shapes", keep: 5, sign_key_env: SHAPES_KEY, verify_key: keys/shapes.pem}   # or a folder
+cycle: {schedule: "0 3 * * *", time_zone: Europe/Berlin, max_failures: 3}   # for `cycle --watch`
 runtime:
   workspace: .edge/shapes
 """
@@ -82,6 +83,7 @@ _SECTIONS = {
     "export": "ExportSection",
     "edge": "EdgeSettings",
     "push": "PushSection",
+    "cycle": "CycleSection",
     "runtime": "RuntimeSection",
 }
 

@@ -85,7 +85,7 @@ def run_cycle(config: Config, console: Console, *, forced: bool) -> Ended:
             records = records_of(config).settle()
             decision, fingerprint = look(config, records, forced=forced)
             if not decision.runs:
-                _note_check(config, decision)
+                note_check(config, decision)
                 return Ended(decision)
             begun = _begin(config, decision, fingerprint)
         except OSError as error:
@@ -94,7 +94,8 @@ def run_cycle(config: Config, console: Console, *, forced: bool) -> Ended:
         return _Cycle(config, console, decision, begun).run()
 
 
-def _note_check(config: Config, decision: Decision) -> None:
+def note_check(config: Config, decision: Decision) -> None:
+    """Notes when it was last looked, and that nothing new was found."""
     replace_json(folder_of(config) / CHECKED_FILE, {"at": now(), "found": decision.reasons[0]}, flushed=False)
 
 
