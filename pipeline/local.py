@@ -19,6 +19,7 @@ from pipeline.errors import EdgeError, RunFailed
 from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan
 from pipeline.workspace import Workspace, new_run_id, now
+from registry import Registry, RegistryError
 
 
 class RunInterrupted(EdgeError):
@@ -132,6 +133,9 @@ class _Run:
             nodes, interrupted = self._run_nodes(terminal)
             summary, failures = self._conclude(nodes, interrupted)
             refused = _refused(nodes)
+            left = self._forget_removed()
+        if left is not None:
+            self._console.warn(f"the metadata still hold versions that were removed; the next run sees to it: {left}")
         try:
             return Finished(summary, failures, self._write(summary), log, refused)
         except OSError as error:
@@ -212,6 +216,18 @@ class _Run:
         if interruption:
             failures.append(f"interrupted by {interruption} in {nodes.running or 'between two nodes'}")
         return summary, failures
+
+    def _forget_removed(self) -> str | None:
+        """What `push.keep` removed, in this run or in one that was killed, leaves the metadata too; returns why not."""
+        if self._config.push.keep is None:
+            return None
+        from pipeline.pushed_metadata import forget_removed
+
+        try:
+            forget_removed(self._workspace.metadata, Registry(self._config.registry))
+        except RegistryError as error:
+            return str(error)
+        return None
 
     def _write(self, summary: dict[str, Any]) -> Path:
         """Writes the summary so that it is there whole or not at all."""

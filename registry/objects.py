@@ -21,7 +21,7 @@ from typing import Any
 import fsspec
 
 from registry.errors import RegistryError
-from registry.storage import CURRENT, HISTORY, Outdated, StateFiles
+from registry.storage import CURRENT, HISTORY, Outdated, StateFiles, event_names
 
 _POINTER = re.compile(r"([1-9][0-9]*)\.json")
 
@@ -99,7 +99,7 @@ class ObjectStorage:
         while True:
             self._put(CURRENT, content)
             # A writer that came later may have copied its state before us.
-            last = f"{HISTORY}/{self.listed(HISTORY)[-1]}"
+            last = f"{HISTORY}/{event_names(self)[-1]}"
             if last <= name:
                 return
             content, name = self._get(last), last
@@ -113,7 +113,7 @@ class ObjectStorage:
 
     def remove_leftovers(self) -> None:
         """Removes uploads for numbers that others took, or that were removed."""
-        taken = {int(name.partition(".")[0]) for name in self.listed("versions")}
+        taken = {int(match[1]) for name in self.listed("versions") if (match := _POINTER.fullmatch(name))}
         named = {self._folder(number).rpartition("/")[2] for number in self.numbers()}
         for folder in self.listed("objects"):
             number = folder.partition("-")[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 from registry.atomic import parse_object
 from registry.errors import RegistryError, failing_as
 from registry.pointer import Event, Pointer, previous
-from registry.storage import CURRENT, HISTORY, open_storage
+from registry.storage import CURRENT, HISTORY, event_names, open_storage
 from registry.version import MANIFEST, Version
 
 
@@ -105,7 +105,7 @@ class Reader:
         """
         last = self.pointer().event
         with failing_as(f"read {self.place}/{HISTORY}"):
-            texts = [self.storage.get(f"{HISTORY}/{name}") for name in self.storage.listed(HISTORY)]
+            texts = [self.storage.get(f"{HISTORY}/{name}") for name in event_names(self.storage)]
         try:
             kept = [Event.from_dict(json.loads(text)["event"]) for text in texts]
         except (ValueError, TypeError, KeyError, AttributeError) as error:

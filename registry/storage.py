@@ -9,6 +9,7 @@ from typing import Protocol
 
 CURRENT = "current.json"
 HISTORY = "history"
+_EVENT_NAME = re.compile(r"[0-9]{8,}\.json")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
 
@@ -92,6 +93,11 @@ class Storage(Protocol):
 
     def listed(self, folder: str) -> list[str]:
         """Names of the small files in a folder, sorted."""
+
+
+def event_names(storage: Storage) -> list[str]:
+    """Names of the files of all events, oldest first; whatever else lies beside them is none of the registry's."""
+    return [name for name in storage.listed(HISTORY) if _EVENT_NAME.fullmatch(name)]
 
 
 def is_uri(place: str) -> bool:

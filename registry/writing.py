@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from registry.atomic import json_bytes, parse_object
 from registry.errors import RegistryError, failing_as
 from registry.pointer import Action, Event, Pointer, now, who
 from registry.reading import Reader
-from registry.storage import HISTORY, Outdated, StateFiles
+from registry.storage import HISTORY, Outdated, StateFiles, event_names
 
 TRIES = 20
 """How often a writer decides anew when others change the registry at the same time."""
@@ -24,13 +24,22 @@ class Writer(Reader):
         with failing_as(f"write {self.place}"), self.storage.locked():
             state = self._state()
             if state.event is not None:
-                self.storage.create(_event_name(state.event), json_bytes(state.to_dict()))
-                self._remove(state.removing)
+                self._settle(state, state.event)
             yield
+
+    def _settle(self, state: Pointer, event: Event) -> None:
+        name = _event_name(event)
+        if self.pointer().event != event:
+            # Readers still see the state before: the one that decides was not copied to where they look.
+            with suppress(Outdated):
+                self.storage.publish(StateFiles(name, self.storage.get(name)))
+        else:
+            self.storage.create(name, json_bytes(state.to_dict()))
+        self._remove(state.removing)
 
     def _state(self) -> Pointer:
         """The state that counts: that of the pointer, or a later one that a writer could not copy there any more."""
-        state, names = self.pointer(), self.storage.listed(HISTORY)
+        state, names = self.pointer(), event_names(self.storage)
         number = state.event.number if state.event else 0
         if names and int(names[-1].partition(".")[0]) > number:
             place = f"{HISTORY}/{names[-1]}"
@@ -59,6 +68,10 @@ class Writer(Reader):
         def decide(before: Pointer) -> StateFiles | None:
             if (before.version, before.sha256) == (number, sha256):
                 return None
+            if number in before.removing:
+                raise RegistryError(
+                    f"Version {number} must be there to be made current; another writer is removing it. Push again."
+                )
             return self._next(before, "push", number, sha256, run_id=run_id)
 
         self._change(decide)

@@ -12,10 +12,14 @@ from registry.storage import is_uri
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"//[^/]*@|[?&#]")
+_CHAIN = re.compile(r"::[^/]*://|^[a-z0-9]+::", re.IGNORECASE)
 
 
 def _without_secrets(place: str) -> str:
     """Credentials in a URI would end up in metadata, logs and manifests."""
+    if _CHAIN.search(place):
+        must = "must be one folder or one URI, with no other inside it"
+        raise SectionError(Fault((), must, "a chain with ::", "see docs/registry.md"))
     if is_uri(place) and _SECRET.search(place):
         must = "must hold no credentials and no parameters: they belong into the environment"
         raise SectionError(Fault((), must, "a URI with @, ? or &", "see docs/registry.md"))

@@ -60,6 +60,9 @@ CASES = [
         "push.to: must hold no credentials and no parameters: they belong into the environment; got a URI with @, ? or "
         "&; see docs/registry.md"
     ]),
+    ("select: smallest", 'push: {to: "simplecache::s3://key:secret@bucket/models"}', [
+        "push.to: must be one folder or one URI, with no other inside it; got a chain with ::; see docs/registry.md"
+    ]),
     ("select: smallest", "push: {sign_key_env: 'a key'}", [
         'push.sign_key_env: must be the name of an environment variable; got "a key"'
     ]),

@@ -153,6 +153,31 @@ def test_an_event_that_a_killed_writer_left_in_the_pointer_is_told_and_kept(regi
     assert name in registry.storage.listed("history")
 
 
+def test_a_state_that_a_killed_writer_did_not_copy_is_shown_by_the_next_writer_even_when_it_has_nothing_to_do(
+    registry, push
+):
+    push("a")
+    before = registry.storage.get("current.json")
+    push("b")
+    if registry.place.startswith("memory"):
+        registry.storage._files.pipe_file(f"{registry.storage._root}/current.json", before)
+    else:
+        (registry.root / "current.json").write_bytes(before)
+    assert registry.current().version == 1, "readers see the state before"
+    assert not push("b").created
+    assert registry.current().version == 2
+    assert told(registry) == [("push", None, 1), ("push", 1, 2)]
+
+
+def test_what_others_laid_beside_the_history_is_left_alone(registry, push):
+    push("a")
+    registry.storage.create("history/notes.txt", b"remember the old phones")
+    push("b")
+    assert registry.current().version == 2
+    assert told(registry) == [("push", None, 1), ("push", 1, 2)]
+    assert registry.storage.get("history/notes.txt") == b"remember the old phones"
+
+
 def test_versions_that_a_killed_collection_left_are_removed_by_the_next_writer(registry, push):
     for content in "abc":
         push(content)

@@ -6,6 +6,7 @@ import threading
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from registry import Registry, RegistryError
 from registry.integrity import find_faults
@@ -211,3 +212,28 @@ def test_an_address_where_nobody_answers(s3, model, monkeypatch):
 def test_a_scheme_that_nobody_knows_is_refused():
     with pytest.raises(RegistryError, match=r"push.to must be a folder or a URI that fsspec can open; gopher://x gave"):
         Registry("gopher://x")
+
+
+class Careless(MemoryFileSystem):
+    """A store that takes a second object of the same name, whatever it is asked."""
+
+    protocol = "careless"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("careless://", "memory://"))
+
+    def pipe_file(self, path, value, mode="overwrite", **kwargs):
+        return super().pipe_file(path, value, mode="overwrite", **kwargs)
+
+
+def test_a_store_that_cannot_refuse_a_second_object_is_refused(model):
+    fsspec.register_implementation("careless", Careless, clobber=True)
+    files = fsspec.filesystem("careless")
+    files.pipe_file("/edge/twice", b"1", mode="create")
+    files.pipe_file("/edge/twice", b"2", mode="create")
+    assert files.cat_file("/edge/twice") == b"2", "the fault is real"
+    registry = Registry("careless://edge/models")
+    with pytest.raises(RegistryError, match=r"must be on a store that refuses to create an object twice"):
+        registry.push(model, {"identity": "a"})
+    assert files.find("/edge/models") == [], "nothing is left, the probe neither"
