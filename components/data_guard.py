@@ -53,8 +53,8 @@ def _changed(report: Mapping[str, Any]) -> list[str]:
         found = report[kind]
         if found is not None and found["stopped"]:
             said.append(
-                f"the {kind} of the data must be at most data.guard.{kind}.stop, {found['stop']:g}, but that of feature "
-                f"{found['feature']!r} is {found['distance']:.3g} ({found['against']})"
+                f"the {kind} of the data must be at most data.guard.{kind}.stop, {found['stop']:g}, but that of "
+                f"feature {found['feature']!r} is {found['distance']:.3g} ({found['against']})"
             )
     return said
 

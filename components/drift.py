@@ -11,6 +11,8 @@ from typing import Any
 
 # `tfx` repairs names of TFDV's package, so it is imported before it.
 import tfx  # noqa: F401
+
+# isort: split
 import tensorflow_data_validation as tfdv
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2

@@ -9,6 +9,6 @@ REPORT_FILE = "drift.json"
 
 
 def read_drift(uri: str) -> dict[str, Any]:
-    """`{drift, skew, not_measured}`; the first two are null or hold `distance`, `feature`, `notice`, `stop` and more."""
+    """`{drift, skew, not_measured}`; the first two are null, or hold `distance`, `feature`, `noticed` and more."""
     with fileio.open(f"{uri}/{REPORT_FILE}") as stream:
         return json.loads(stream.read())

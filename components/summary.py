@@ -13,6 +13,7 @@ from tfx.types import Artifact, BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.standard_artifacts import (
     Examples,
+    ExampleStatistics,
     InfraBlessing,
     Model,
     ModelEvaluation,

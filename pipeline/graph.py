@@ -2,7 +2,6 @@
 
 import importlib
 import json
-from pathlib import Path
 
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
@@ -34,10 +33,10 @@ from pipeline import champion_nodes
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
+from pipeline.frozen_schema import given_schema
 from pipeline.plan import Plan, VariantPlan, make_plan, root_id
 from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.search import make_search
-from pipeline.frozen_schema import given_schema
 from pipeline.start_nodes import drift_node, pretrained_model, trainer, transform
 from pipeline.steps import STEPS
 
@@ -290,7 +289,12 @@ class _Graph:
             code_sha256=code_sha256("components.edge_pusher"),
         )
         pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
-        inputs = {**self._measured, "examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
+        inputs = {
+            **self._measured,
+            "examples": self._examples,
+            "baseline": self._baseline,
+            "edge_baseline": self._edge_baseline,
+        }
         if self._search:
             inputs["search"] = self._search.outputs["tuner_results"]
         if self._champion:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline import run_log
+from pipeline import frozen_schema, run_log
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.errors import EdgeError, RunFailed
@@ -124,6 +124,7 @@ class _Run:
         self._signals = signals
         self._plan = make_plan(config)
         self._started_at = now()
+        self._data_sha256 = ""
 
     def execute(self) -> Finished:
         """Runs all nodes and writes the summary."""
@@ -134,6 +135,7 @@ class _Run:
             summary, failures = self._conclude(nodes, interrupted)
             refused = _refused(nodes)
             left = self._forget_removed()
+        self._freeze_schema(nodes, summary)
         if left is not None:
             self._console.warn(f"the metadata still hold versions that were removed; the next run sees to it: {left}")
         try:
@@ -184,9 +186,11 @@ class _Run:
         from pipeline.sources import ingest_spec
 
         pretrained = model_preflight.check_model(self._config, self._plan)
+        spec = ingest_spec(self._config)
+        self._data_sha256 = frozen_schema.data_sha256(spec)
         pipeline = graph.build(
             self._config,
-            ingest_spec(self._config),
+            spec,
             pipeline_root=str(self._workspace.artifacts),
             registry=self._config.registry,
             pretrained=pretrained,
@@ -228,6 +232,16 @@ class _Run:
         except RegistryError as error:
             return str(error)
         return None
+
+    def _freeze_schema(self, nodes: _Nodes, summary: dict[str, Any]) -> None:
+        """The first model that is pushed fixes what data must look like from then on."""
+        made = nodes.ended.get("schema")
+        if not summary["pushed"] or made is None or not frozen_schema.freezes(self._config):
+            return
+        if not frozen_schema.place(self._config).exists():
+            text = (Path(made.outputs["schema"][0].uri) / "schema.pbtxt").read_text()
+            frozen_schema.write(self._config, text, self._data_sha256)
+            self._console.say(f"the schema of the data is frozen in {frozen_schema.place(self._config)}")
 
     def _write(self, summary: dict[str, Any]) -> Path:
         """Writes the summary so that it is there whole or not at all."""

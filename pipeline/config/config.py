@@ -117,6 +117,10 @@ class Config(Settings):
         if self.model.pretrained is not None:
             faults += _trained_elsewhere_faults("train" in self.model_fields_set)
             faults += _student_faults(self.model, self.variants)
+        guard = data.guard
+        if self.cycle.trigger == "drift" and (guard is None or guard.drift is None or guard.drift.notice is None):
+            must = "must come with data.guard.drift.notice, which says how much drift is a reason to train"
+            faults.append(Fault(("cycle", "trigger"), must, "drift without it"))
         if faults:
             raise SectionError(*faults)
         return self
