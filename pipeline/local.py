@@ -16,6 +16,7 @@ from pipeline import frozen_schema, run_log
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.errors import EdgeError, RunFailed
+from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan
 from pipeline.workspace import Workspace, new_run_id, now
@@ -253,6 +254,20 @@ class _Run:
         finally:
             beside.unlink(missing_ok=True)
         return path
+
+
+def tell_hooks(config: Config, console: Console, finished: Finished) -> None:
+    """Calls the hooks of a run, once its workspace is free: a hook may call this program itself, and may take its time.
+
+    Args:
+        config: The configuration.
+        console: Gets a warning for each hook that failed; so does the log.
+        finished: The run.
+    """
+    for line in call_hooks(config, finished.summary, finished.summary_path):
+        console.warn(line)
+        with suppress(OSError), finished.log.open("a") as log:
+            log.write(f"warning: {line}\n")
 
 
 def resume_command(config: Config, workspace: Path | None) -> str:

@@ -57,6 +57,9 @@ edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 push: {to: "s3://models/shapes", keep: 5, sign_key_env: SHAPES_KEY, verify_key: keys/shapes.pem}   # or a folder
 cycle: {schedule: "0 3 * * *", time_zone: Europe/Berlin, max_failures: 3}   # for `cycle --watch`
+hooks:
+  pushed: [{command: [./deploy.sh]}]
+  failed: [{webhook: "https://example.org/edge", header_env: EDGE_TOKEN}]   # or blocked, drift
 runtime:
   workspace: .edge/shapes
 """
@@ -87,6 +90,8 @@ _SECTIONS = {
     "edge": "EdgeSettings",
     "push": "PushSection",
     "cycle": "CycleSection",
+    "hooks": "HooksSection",
+    "hooks.pushed[], .blocked[], .failed[], .drift[]": "Hook",
     "runtime": "RuntimeSection",
 }
 
