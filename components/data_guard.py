@@ -1,12 +1,16 @@
 """Stops a run before training when ExampleValidator found anomalies; TFX itself only writes them down."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.types.standard_artifacts import ExampleAnomalies
+from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
 
+from components.drift_report import read_drift
 from components.errors import InputError
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
@@ -14,9 +18,16 @@ _ANOMALIES_FILE = "SchemaDiff.pb"
 
 @component
 def DataGuard(  # noqa: N802 - a component is named like a class
-    anomalies: InputArtifact[ExampleAnomalies], code_sha256: Parameter[str] = ""
+    anomalies: InputArtifact[ExampleAnomalies],
+    code_sha256: Parameter[str] = "",
+    drift: InputArtifact[ExampleStatistics] = None,
 ) -> None:
-    """Raises when any split has an anomaly.
+    """Raises when any split has an anomaly, or when the data changed more than they may.
+
+    Args:
+        anomalies: What ExampleValidator found.
+        code_sha256: Makes a change of code known to the cache.
+        drift: What `components.drift.Drift` measured.
 
     Raises:
         InputError: Names split, feature and what TFDV says of it.
@@ -31,6 +42,21 @@ def DataGuard(  # noqa: N802 - a component is named like a class
             f"the data must fit its schema, but has {len(found)} anomalies: {'; '.join(found)}. "
             "Mend the data, or give a schema that allows it as data.schema"
         )
+    changed = _changed(read_drift(drift.uri)) if drift else []
+    if changed:
+        raise InputError(f"{'; '.join(changed)}. Look at the data; if they are right, raise the limit")
+
+
+def _changed(report: Mapping[str, Any]) -> list[str]:
+    said = []
+    for kind in ("drift", "skew"):
+        found = report[kind]
+        if found is not None and found["stopped"]:
+            said.append(
+                f"the {kind} of the data must be at most data.guard.{kind}.stop, {found['stop']:g}, but that of "
+                f"feature {found['feature']!r} is {found['distance']:.3g} ({found['against']})"
+            )
+    return said
 
 
 def _lines(path: str) -> list[str]:

@@ -13,6 +13,7 @@ from tfx.types import Artifact, BaseChannel, ComponentSpec
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.standard_artifacts import (
     Examples,
+    ExampleStatistics,
     InfraBlessing,
     Model,
     ModelEvaluation,
@@ -32,6 +33,7 @@ from components import (
     summary_champion,
     summary_variant,
 )
+from components.drift_report import read_drift
 from components.search import read_trials
 from components.selector import read_selection
 from compression.edge import host
@@ -90,7 +92,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
         "status": "pushed" if version else "failed" if all_failed else "blocked",
         "exit_code": int(all_failed and not version),
         "spans": window["spans"],
-        "data": window["notes"],
+        "data": window["notes"] and {**window["notes"], **_guarded(input_dict, facts)},
         "seed": facts["seed"],
         "config_sha256": facts["config_sha256"],
         "host": {**host.describe(), **edge_pusher.tool_versions()},
@@ -122,6 +124,13 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
             **({} if search else {"search": _no_search(facts)}),
         },
     }
+
+
+def _guarded(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the schema came from, and how far new data are from older ones."""
+    drift = fan_in.single(input_dict, "drift")
+    report = read_drift(drift.uri) if drift else {"drift": None, "skew": None, "not_measured": {}}
+    return {"schema": facts.get("schema"), **report}
 
 
 def _no_search(facts: Mapping[str, Any]) -> str:
@@ -182,6 +191,7 @@ class Summary(BaseComponent):
     ) -> None:
         types = {
             "examples": Examples,
+            "drift": ExampleStatistics,
             "baseline": Model,
             "edge_baseline": InfraBlessing,
             "champion": Model,

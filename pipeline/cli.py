@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "plan": Command("pipeline.commands.plan", "show the tree of variants that a configuration makes"),
     "runs": Command("pipeline.commands.runs", "list the runs of a workspace"),
     "registry": Command("pipeline.commands.registry", "list, show, verify or change what is pushed"),
+    "data-schema": Command("pipeline.commands.data_schema", "show or update what data must look like"),
     "schema": Command("pipeline.commands.schema", "print the JSON Schema of the configuration"),
     "doctor": Command("pipeline.commands.doctor", "check that the environment works"),
     "data": Command("pipeline.commands.data", "put example data in place"),

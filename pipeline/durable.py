@@ -10,18 +10,29 @@ from registry.atomic import flush_folder, write_flushed
 
 
 def replace_json(path: Path, value: Mapping[str, Any], *, flushed: bool = True) -> None:
-    """Replaces a file in one step.
+    """Replaces a file in one step; see `replace_text`.
 
     Args:
         path: The file; its folder exists.
         value: JSON values.
+        flushed: Wait until the disk holds it.
+    """
+    replace_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", flushed=flushed)
+
+
+def replace_text(path: Path, text: str, *, flushed: bool = True) -> None:
+    """Replaces a file in one step.
+
+    Args:
+        path: The file; its folder exists.
+        text: Its content.
         flushed: Wait until the disk holds it, so that it outlives a power cut too.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.incoming")
-    content = (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+    content = text.encode()
     try:
         # Left by a process of the same number that was killed.
         beside.unlink(missing_ok=True)

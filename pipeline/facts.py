@@ -6,6 +6,7 @@ from components.evaluate.spec import GateSpec, Rule, SliceRule
 from compression.outputs import packed
 from pipeline.config import Config
 from pipeline.config.gate import Thresholds
+from pipeline.frozen_schema import source
 from pipeline.plan import Plan, describe
 
 
@@ -40,6 +41,7 @@ def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
     return {
         "name": config.name,
         "seed": config.seed,
+        "schema": source(config),
         "config_sha256": config.sha256,
         "metric": config.gate.metric,
         "level": gate_spec(config).level,

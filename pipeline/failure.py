@@ -9,7 +9,7 @@ from components.errors import InputError
 from compression.errors import CompressionError
 from registry import RegistryError
 
-READS_DATA = {"ingest", "statistics", "schema", "validator", "data-guard"}
+READS_DATA = {"ingest", "statistics", "schema", "validator", "drift", "data-guard"}
 """Nodes whose input is the data as they came."""
 
 _OURS = (InputError, CompressionError, RegistryError)

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-from pathlib import Path
 
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
@@ -34,10 +33,11 @@ from pipeline import champion_nodes
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
+from pipeline.frozen_schema import given_schema
 from pipeline.plan import Plan, VariantPlan, make_plan, root_id
 from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.search import make_search
-from pipeline.start_nodes import pretrained_model, trainer, transform
+from pipeline.start_nodes import drift_node, pretrained_model, trainer, transform
 from pipeline.steps import STEPS
 
 BEAM_ARGS = [
@@ -122,15 +122,17 @@ class _Graph:
         return node
 
     def _data(self, spec: IngestSpec) -> None:
+        self._spec = spec
         ingest = self._add(Ingest(spec=spec.to_json(), code_sha256=code_sha256("components.ingest")), "ingest")
         self._examples = ingest.outputs["examples"]
         statistics = self._add(StatisticsGen(examples=self._examples), "statistics")
         schema = self._schema(statistics)
         anomalies = self._add(ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema), "validator")
-        guard = self._add(
-            DataGuard(anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard")),
-            "data-guard",
+        drift = self._drift(schema)
+        guard = DataGuard(
+            anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard"), **drift
         )
+        self._add(guard, "data-guard")
         transformed = transform(self._config, self._examples, schema, list(spec.splits), self._pretrained)
         self._transform = self._add(transformed, "transform")
         self._transform.add_upstream_node(guard)
@@ -141,9 +143,17 @@ class _Graph:
             )
             self._front = self._add(front, "raw-transform")
 
+    def _drift(self, schema: BaseChannel) -> dict[str, BaseChannel]:
+        """How far new data are from older ones, for a configuration that asks."""
+        self._measured: dict[str, BaseChannel] = {}
+        if self._config.data.guard is not None:
+            node = self._add(drift_node(self._config, self._examples, schema), "drift")
+            self._measured = {"drift": node.outputs["drift"]}
+        return self._measured
+
     def _schema(self, statistics: BaseNode) -> BaseChannel:
-        if self._config.data.schema_path is not None:
-            text = Path(self._config.data.schema_path).read_text()
+        text = given_schema(self._config, self._spec)
+        if text is not None:
             return self._add(ImportSchema(text=text), "schema").outputs["schema"]
         # The schema is a promise about training data; inferring it from eval would let eval's faults through.
         infer = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["validation", "eval"])
@@ -279,7 +289,12 @@ class _Graph:
             code_sha256=code_sha256("components.edge_pusher"),
         )
         pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
-        inputs = {"examples": self._examples, "baseline": self._baseline, "edge_baseline": self._edge_baseline}
+        inputs = {
+            **self._measured,
+            "examples": self._examples,
+            "baseline": self._baseline,
+            "edge_baseline": self._edge_baseline,
+        }
         if self._search:
             inputs["search"] = self._search.outputs["tuner_results"]
         if self._champion:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline import run_log
+from pipeline import frozen_schema, run_log
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.errors import EdgeError, RunFailed
+from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan
 from pipeline.workspace import Workspace, new_run_id, now
@@ -124,6 +125,7 @@ class _Run:
         self._signals = signals
         self._plan = make_plan(config)
         self._started_at = now()
+        self._data_sha256 = ""
 
     def execute(self) -> Finished:
         """Runs all nodes and writes the summary."""
@@ -134,6 +136,7 @@ class _Run:
             summary, failures = self._conclude(nodes, interrupted)
             refused = _refused(nodes)
             left = self._forget_removed()
+        self._freeze_schema(nodes, summary)
         if left is not None:
             self._console.warn(f"the metadata still hold versions that were removed; the next run sees to it: {left}")
         try:
@@ -184,9 +187,11 @@ class _Run:
         from pipeline.sources import ingest_spec
 
         pretrained = model_preflight.check_model(self._config, self._plan)
+        spec = ingest_spec(self._config)
+        self._data_sha256 = frozen_schema.data_sha256(spec)
         pipeline = graph.build(
             self._config,
-            ingest_spec(self._config),
+            spec,
             pipeline_root=str(self._workspace.artifacts),
             registry=self._config.registry,
             pretrained=pretrained,
@@ -229,6 +234,16 @@ class _Run:
             return str(error)
         return None
 
+    def _freeze_schema(self, nodes: _Nodes, summary: dict[str, Any]) -> None:
+        """The first model that is pushed fixes what data must look like from then on."""
+        made = nodes.ended.get("schema")
+        if not summary["pushed"] or made is None or not frozen_schema.freezes(self._config):
+            return
+        if not frozen_schema.place(self._config).exists():
+            text = (Path(made.outputs["schema"][0].uri) / "schema.pbtxt").read_text()
+            frozen_schema.write(self._config, text, self._data_sha256)
+            self._console.say(f"the schema of the data is frozen in {frozen_schema.place(self._config)}")
+
     def _write(self, summary: dict[str, Any]) -> Path:
         """Writes the summary so that it is there whole or not at all."""
         path = self._workspace.run_folder(self._run_id) / "summary.json"
@@ -239,6 +254,20 @@ class _Run:
         finally:
             beside.unlink(missing_ok=True)
         return path
+
+
+def tell_hooks(config: Config, console: Console, finished: Finished) -> None:
+    """Calls the hooks of a run, once its workspace is free: a hook may call this program itself, and may take its time.
+
+    Args:
+        config: The configuration.
+        console: Gets a warning for each hook that failed; so does the log.
+        finished: The run.
+    """
+    for line in call_hooks(config, finished.summary, finished.summary_path):
+        console.warn(line)
+        with suppress(OSError), finished.log.open("a") as log:
+            log.write(f"warning: {line}\n")
 
 
 def resume_command(config: Config, workspace: Path | None) -> str:

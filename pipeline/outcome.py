@@ -53,8 +53,12 @@ def _from_node(states: dict[str, NodeResult]) -> dict[str, Any] | None:
 
 def _ended_early(states: dict[str, NodeResult]) -> dict[str, list[Artifact]]:
     """What a run that did not get to its summary node knows of its data all the same."""
-    ingest = states.get("ingest")
-    return {"examples": list(ingest.outputs["examples"])} if ingest and ingest.succeeded and ingest.outputs else {}
+    found = {}
+    for node_id, output in (("ingest", "examples"), ("drift", "drift")):
+        result = states.get(node_id)
+        if result is not None and result.succeeded and result.outputs:
+            found[output] = list(result.outputs[output])
+    return found
 
 
 def _own_nodes(plan: Plan) -> set[str]:

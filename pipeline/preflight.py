@@ -13,6 +13,7 @@ from compression.errors import CompressionError
 from compression.model_file import check_model_file
 from pipeline.config import Config, Fault, SplitRange
 from pipeline.edge_preflight import edge_faults, edge_warnings
+from pipeline.hooks import hook_faults
 from pipeline.sources import read_spans
 from pipeline.sufficiency import eval_warnings
 from registry import RegistryError
@@ -26,7 +27,7 @@ def check(config: Config) -> None:
         UserError: With all faults, each at its line of the configuration.
     """
     faults = [*_data_faults(config), *_schema_faults(config), *_module_faults(config), *edge_faults(config)]
-    faults += [*_pretrained_faults(config), *_push_faults(config)]
+    faults += [*_pretrained_faults(config), *_push_faults(config), *hook_faults(config)]
     if faults:
         raise config.refuse(faults)
 

@@ -1,5 +1,6 @@
 """The nodes that a pipeline starts from: its transform, and the model that was built and trained here or elsewhere."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -75,4 +76,20 @@ def pretrained_model(config: Config, spec: PretrainedSpec, transform_graph: Base
         label=to_text(config.data.labels),
         task=to_text(config.tasks),
         code_sha256=code_sha256("components.pretrained"),
+    )
+
+
+def drift_node(config: Config, examples: BaseChannel, schema: BaseChannel) -> BaseNode:
+    """Measures how far new data are from older ones; TFDV is imported for those who ask alone."""
+    from components.drift import Drift
+
+    guard = config.data.guard
+    assert guard is not None
+    return Drift(
+        examples=examples,
+        schema=schema,
+        limits=json.dumps(guard.model_dump()),
+        label=to_text(config.data.labels),
+        task=to_text(config.tasks),
+        code_sha256=code_sha256("components.drift"),
     )

@@ -45,6 +45,8 @@ def _once(args: argparse.Namespace, config: Config, console: Console) -> int:
     for warning in warnings(config):
         console.warn(warning)
     ended = run_cycle(config, console, forced=args.force)
+    if ended.finished is not None:
+        local.tell_hooks(config, console, ended.finished)
     console.result(described(ended))
     if ended.record is None:
         console.say(ended.decision.reasons[0])

@@ -32,6 +32,9 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     for warning in warnings(config):
         console.warn(warning)
     finished = local.run(config, console, local.Request(args.start, args.end, args.no_cache))
+    if args.end is None:
+        # A part of a run is nothing that others wait for.
+        local.tell_hooks(config, console, finished)
     summary, code = finished.summary, finished.summary["exit_code"]
     console.result(summary)
     # rich is for people only, and takes a while to import.

@@ -16,6 +16,7 @@ from pipeline.config.cycle import CycleSection
 from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
+from pipeline.config.hooks import HooksSection
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
 from pipeline.config.push import PushSection
 from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task, TrainSection
@@ -46,6 +47,7 @@ class Config(Settings):
     )
     push: PushSection = PushSection()
     cycle: CycleSection = CycleSection()
+    hooks: HooksSection = HooksSection()
     runtime: RuntimeSection = RuntimeSection()
 
     _file: str = PrivateAttr(default="the configuration")
@@ -65,7 +67,7 @@ class Config(Settings):
     @property
     def sha256(self) -> str:
         """Fingerprint of everything but when and where things run, defaults written out."""
-        text = json.dumps(self.canonical(exclude={"runtime", "cycle"}), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.canonical(exclude={"runtime", "cycle", "hooks"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -117,6 +119,10 @@ class Config(Settings):
         if self.model.pretrained is not None:
             faults += _trained_elsewhere_faults("train" in self.model_fields_set)
             faults += _student_faults(self.model, self.variants)
+        guard = data.guard
+        if self.cycle.trigger == "drift" and (guard is None or guard.drift is None or guard.drift.notice is None):
+            must = "must come with data.guard.drift.notice, which says how much drift is a reason to train"
+            faults.append(Fault(("cycle", "trigger"), must, "drift without it"))
         if faults:
             raise SectionError(*faults)
         return self

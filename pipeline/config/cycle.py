@@ -1,7 +1,7 @@
 """The section `cycle`: when `cycle --watch` looks for something new, and what it does when a cycle fails."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -33,6 +33,11 @@ def _zone(name: str) -> str:
 class CycleSection(Settings):
     """When `cycle --watch` looks for something new, and what it does when a cycle fails."""
 
+    trigger: Literal["spans", "drift"] = Field(
+        default="spans",
+        description="what makes new data a reason to train: that they are there, or that their drift reaches "
+        "`data.guard.drift.notice`",
+    )
     poll_seconds: float = Field(default=60, ge=0.1, le=86_400, description="how often it is looked for new data, in s")
     file_events: bool = Field(
         default=False, description="look at once when files appear, too; `poll_seconds` counts all the same"

@@ -24,6 +24,7 @@ data:
     validation: {from: train, buckets: 1}
     eval: test
   schema: shapes.pbtxt         # leave it out to have the schema inferred from the train split
+  guard: {drift: {notice: 0.1, stop: 0.4}}   # between spans; or skew
   label_names: [circle, square, triangle]
 model:
   module: models.shapes        # models/shapes.py; or, without `train`, pretrained: shapes.keras (.h5, a SavedModel)
@@ -56,6 +57,9 @@ edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 push: {to: "s3://models/shapes", keep: 5, sign_key_env: SHAPES_KEY, verify_key: keys/shapes.pem}   # or a folder
 cycle: {schedule: "0 3 * * *", time_zone: Europe/Berlin, max_failures: 3}   # for `cycle --watch`
+hooks:
+  pushed: [{command: [./deploy.sh]}]
+  failed: [{webhook: "https://example.org/edge", header_env: EDGE_TOKEN}]   # or blocked, drift
 runtime:
   workspace: .edge/shapes
 """
@@ -74,6 +78,8 @@ This page is generated: `.venv/bin/python -m pipeline schema --markdown > config
 _SECTIONS = {
     "data": "DataSection",
     "data.window": "WindowSize",
+    "data.guard": "GuardSection",
+    "data.guard.drift, .skew": "Limits",
     "data.splits.train, .validation, .eval": "SplitSource",
     "model": "ModelSection",
     "model.search": "SearchSettings",
@@ -84,6 +90,8 @@ _SECTIONS = {
     "edge": "EdgeSettings",
     "push": "PushSection",
     "cycle": "CycleSection",
+    "hooks": "HooksSection",
+    "hooks.pushed[], .blocked[], .failed[], .drift[]": "Hook",
     "runtime": "RuntimeSection",
 }
 

@@ -9,6 +9,7 @@ from components.spans import Pattern, PatternError
 from compression.outputs import by_output
 from compression.settings import SearchSettings, Settings, TrainSettings
 from pipeline.config.faults import Fault, SectionError, nearest, show
+from pipeline.config.guard import GuardSection
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, MODULE_NAME, SOURCE_NAME, matches
 from pipeline.config.per_output import PerOutput
 from pipeline.config.translate import validate
@@ -167,6 +168,9 @@ class DataSection(Settings):
         alias="schema",
         pattern=FILE_PATH,
         description="a tensorflow-metadata schema (`.pbtxt`) that replaces the inferred one",
+    )
+    guard: GuardSection | None = Field(
+        default=None, description="how much the data may change from span to span (docs/data-guard.md)"
     )
     label_names: PerOutput[Annotated[tuple[str, ...], Field(strict=False, min_length=2)]] | None = Field(
         default=None,

@@ -130,11 +130,14 @@ class _Cycle:
         self._decision = decision
         self._begun = begun
         self._begin = time.monotonic()
+        self._without_drift = False
 
     def run(self) -> Ended:
         """Runs the pipeline and closes the record."""
         try:
-            finished = local.run(self._config, self._console, local.Request(), run_id=self._begun.run_id)
+            finished = self._measure_drift()
+            if finished is None:
+                finished = local.run(self._config, self._console, local.Request(), run_id=self._begun.run_id)
         except WorkspaceInUse:
             # Nothing began, so there is nothing to remember.
             records_of(self._config).remove(self._begun)
@@ -143,8 +146,24 @@ class _Cycle:
             status = Status.INTERRUPTED if error.exit_code in (130, 143) else Status.FAILED
             record = self._close(status=status, exit_code=error.exit_code, error=str(error))
             return Ended(self._decision, record, error=error)
-        record = self._close(**_facts(finished))
-        return Ended(self._decision, record, finished)
+        facts = _facts(finished) | {"run_id": finished.summary["run_id"]}
+        if self._without_drift:
+            facts["status"] = Status.NO_DRIFT
+        return Ended(self._decision, self._close(**facts), finished)
+
+    def _measure_drift(self) -> local.Finished | None:
+        """With `cycle.trigger: drift`, a run that ends where drift is known; None when there is enough to train."""
+        if self._config.cycle.trigger != "drift" or not self._decision.data_alone:
+            return None
+        finished = local.run(self._config, self._console, local.Request(end="data-guard"))
+        drift = (finished.summary["data"] or {}).get("drift")
+        if finished.summary["exit_code"] or finished.failures:
+            return finished
+        if drift is not None and drift["noticed"]:
+            self._console.say(f"drift of {drift['feature']}: {drift['distance']:.3g}, {drift['against']}")
+            return None
+        self._without_drift = True
+        return finished
 
     def _close(self, **facts: Any) -> Record:
         seconds = round(time.monotonic() - self._begin, 1)

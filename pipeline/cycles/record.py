@@ -17,18 +17,20 @@ class Status(StrEnum):
     PUSHED = "pushed"
     BLOCKED = "blocked"
     REFUSED = "refused"
+    NO_DRIFT = "no_drift"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     KILLED = "killed"
 
 
-CONCLUSIVE = {Status.PUSHED, Status.BLOCKED, Status.REFUSED}
-"""Ends that would be the same again: a model was judged, or its data were refused."""
+CONCLUSIVE = {Status.PUSHED, Status.BLOCKED, Status.REFUSED, Status.NO_DRIFT}
+"""Ends that would be the same again: a model was judged, its data were refused, or they did not drift."""
 
 _ENDINGS = {
     Status.RUNNING: "is running",
     Status.BLOCKED: "blocked",
     Status.REFUSED: "its data were refused",
+    Status.NO_DRIFT: "found no drift",
     Status.FAILED: "failed",
     Status.INTERRUPTED: "was interrupted",
     Status.KILLED: "was killed",

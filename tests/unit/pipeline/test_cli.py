@@ -76,18 +76,18 @@ def test_help_lists_every_command(call):
     [
         (
             [],
-            "a command must be given (run, cycle, validate, plan, runs, registry, schema, doctor, data), got none; "
-            "see tfx-edge --help",
+            "a command must be given (run, cycle, validate, plan, runs, registry, data-schema, "
+            "schema, doctor, data), got none; see tfx-edge --help",
         ),
         (
             ["validat"],
-            "the command must be one of run, cycle, validate, plan, runs, registry, schema, doctor, data, got validat; "
-            "did you mean validate?",
+            "the command must be one of run, cycle, validate, plan, runs, registry, data-schema, "
+            "schema, doctor, data, got validat; did you mean validate?",
         ),
         (
             ["xyz"],
-            "the command must be one of run, cycle, validate, plan, runs, registry, schema, doctor, data, got xyz; "
-            "see tfx-edge --help",
+            "the command must be one of run, cycle, validate, plan, runs, registry, data-schema, "
+            "schema, doctor, data, got xyz; see tfx-edge --help",
         ),
         (["--what", "plan"], "unrecognized option --what in front of the command; see tfx-edge --help"),
         (["validate"], "the following arguments are required: CONFIG; see tfx-edge validate --help"),
@@ -296,6 +296,7 @@ sys.stderr.write(f"code {code} heavy {heavy}")
         ["runs", DIGITS],
         ["registry", "list", DIGITS],
         ["registry", "show", DIGITS, "1"],
+        ["data-schema", "show", DIGITS],
     ],
     ids=lambda argv: argv[0],
 )

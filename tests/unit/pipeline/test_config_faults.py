@@ -7,8 +7,8 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, runtime"
-DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, label_names"
+TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, cycle, hooks, runtime"
+DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, guard, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
 WORDS = "lower-case letters and digits, with single underscores between, starting with a letter"
@@ -55,6 +55,10 @@ CASES = [
         'runtime.workspace: must be a path in one line, not empty; got ""'
     ]),
     ("runtime: {workspace: .edge/digits}", "runtime: here", ['runtime: must be a mapping; got "here"']),
+    ("select: smallest", "cycle: {trigger: drift}", [
+        "cycle.trigger: must come with data.guard.drift.notice, which says how much drift is a reason to train; got "
+        "drift without it"
+    ]),
     # push
     ("select: smallest", 'push: {to: "s3://key:secret@bucket/models"}', [
         "push.to: must hold no credentials and no parameters: they belong into the environment; got a URI with @, ? or "
