@@ -137,6 +137,7 @@ class _Run:
             refused = _refused(nodes)
             left = self._forget_removed()
         self._freeze_schema(nodes, summary)
+        self._keep_newest(interrupted)
         if left is not None:
             self._console.warn(f"the metadata still hold versions that were removed; the next run sees to it: {left}")
         try:
@@ -233,6 +234,23 @@ class _Run:
         except RegistryError as error:
             return str(error)
         return None
+
+    def _keep_newest(self, interrupted: Interrupted | None) -> None:
+        """Removes what runs before the newest left; a clean-up that fails is said, and tried again by the next run."""
+        keep = self._config.runtime.keep_runs
+        if keep is None or interrupted is not None or not self._workspace.metadata.exists():
+            return
+        from pipeline import retention
+
+        try:
+            protected = retention.lineage_uris(Registry(self._config.registry))
+            runs = self._workspace.run_folder(self._run_id).parent
+            removed = retention.keep_newest(self._workspace.metadata, self._workspace.artifacts, runs, keep, protected)
+        except (RegistryError, OSError) as error:
+            self._console.warn(f"what old runs left must be removed, but that gave: {error}; the next run tries again")
+            return
+        if removed:
+            self._console.say(f"removed {removed} artifacts of runs before the newest {keep}")
 
     def _freeze_schema(self, nodes: _Nodes, summary: dict[str, Any]) -> None:
         """The first model that is pushed fixes what data must look like from then on."""

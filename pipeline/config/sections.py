@@ -330,3 +330,10 @@ class RuntimeSection(Settings):
         pattern=FILE_PATH,
         description="folder for metadata, artifacts, run summaries and the registry; default: `.edge/<name>`",
     )
+    keep_runs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="how many runs keep their artifacts and logs; what a version in the registry came from stays as "
+        "well; default: all",
+    )
