@@ -7,7 +7,6 @@ import json
 import tfx  # noqa: F401
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_validator.component import ExampleValidator
-from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
@@ -18,7 +17,6 @@ from components.edge_check import EdgeCheck
 from components.edge_pusher import EdgePusher
 from components.evaluate.answers import BaselineAnswers
 from components.evaluate.gate import Gate
-from components.import_schema import ImportSchema
 from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
 from components.pretrained_spec import PretrainedSpec
@@ -33,11 +31,10 @@ from pipeline import champion_nodes
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
-from pipeline.frozen_schema import given_schema
 from pipeline.plan import Plan, VariantPlan, make_plan, root_id
 from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.search import make_search
-from pipeline.start_nodes import drift_node, pretrained_model, trainer, transform
+from pipeline.start_nodes import drift_node, pretrained_model, schema_node, trainer, transform
 from pipeline.steps import STEPS
 
 BEAM_ARGS = [
@@ -122,11 +119,12 @@ class _Graph:
         return node
 
     def _data(self, spec: IngestSpec) -> None:
-        self._spec = spec
         ingest = self._add(Ingest(spec=spec.to_json(), code_sha256=code_sha256("components.ingest")), "ingest")
         self._examples = ingest.outputs["examples"]
         statistics = self._add(StatisticsGen(examples=self._examples), "statistics")
-        schema = self._schema(statistics)
+        schema = self._add(schema_node(self._config, spec, statistics.outputs["statistics"]), "schema").outputs[
+            "schema"
+        ]
         anomalies = self._add(ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema), "validator")
         drift = self._drift(schema)
         guard = DataGuard(
@@ -150,14 +148,6 @@ class _Graph:
             node = self._add(drift_node(self._config, self._examples, schema), "drift")
             self._measured = {"drift": node.outputs["drift"]}
         return self._measured
-
-    def _schema(self, statistics: BaseNode) -> BaseChannel:
-        text = given_schema(self._config, self._spec)
-        if text is not None:
-            return self._add(ImportSchema(text=text), "schema").outputs["schema"]
-        # The schema is a promise about training data; inferring it from eval would let eval's faults through.
-        infer = SchemaGen(statistics=statistics.outputs["statistics"], exclude_splits=["validation", "eval"])
-        return self._add(infer, "schema").outputs["schema"]
 
     def _float_model(self) -> None:
         """Where every variant begins: what the Trainer makes, or what was trained elsewhere."""

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,6 @@ from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan
 from pipeline.workspace import Workspace, new_run_id, now
-from registry import Registry, RegistryError
 
 
 class RunInterrupted(EdgeError):
@@ -135,10 +134,9 @@ class _Run:
             nodes, interrupted = self._run_nodes(terminal)
             summary, failures = self._conclude(nodes, interrupted)
             refused = _refused(nodes)
-            left = self._forget_removed()
-        self._freeze_schema(nodes, summary)
-        if left is not None:
-            self._console.warn(f"the metadata still hold versions that were removed; the next run sees to it: {left}")
+            done = list(self._tidy(nodes, summary, interrupted))
+        for line in done:
+            self._console.say(line)
         try:
             return Finished(summary, failures, self._write(summary), log, refused)
         except OSError as error:
@@ -222,27 +220,15 @@ class _Run:
             failures.append(f"interrupted by {interruption} in {nodes.running or 'between two nodes'}")
         return summary, failures
 
-    def _forget_removed(self) -> str | None:
-        """What `push.keep` removed, in this run or in one that was killed, leaves the metadata too; returns why not."""
-        if self._config.push.keep is None:
-            return None
-        from pipeline.pushed_metadata import forget_removed
+    def _tidy(self, nodes: _Nodes, summary: dict[str, Any], interrupted: Interrupted | None) -> Iterator[str]:
+        """What is seen to while the workspace is still held; yields what people may want to know."""
+        from pipeline import housekeeping
 
-        try:
-            forget_removed(self._workspace.metadata, Registry(self._config.registry))
-        except RegistryError as error:
-            return str(error)
-        return None
-
-    def _freeze_schema(self, nodes: _Nodes, summary: dict[str, Any]) -> None:
-        """The first model that is pushed fixes what data must look like from then on."""
-        made = nodes.ended.get("schema")
-        if not summary["pushed"] or made is None or not frozen_schema.freezes(self._config):
-            return
-        if not frozen_schema.place(self._config).exists():
-            text = (Path(made.outputs["schema"][0].uri) / "schema.pbtxt").read_text()
-            frozen_schema.write(self._config, text, self._data_sha256)
-            self._console.say(f"the schema of the data is frozen in {frozen_schema.place(self._config)}")
+        schema = nodes.ended.get("schema")
+        if summary["pushed"] and schema is not None:
+            yield from housekeeping.freeze_schema(self._config, schema.outputs["schema"][0].uri, self._data_sha256)
+        if interrupted is None:
+            yield from housekeeping.remove_old(self._config, self._workspace)
 
     def _write(self, summary: dict[str, Any]) -> Path:
         """Writes the summary so that it is there whole or not at all."""

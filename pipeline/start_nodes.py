@@ -5,17 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import BaseChannel
 
+from components.import_schema import ImportSchema
+from components.ingest_spec import IngestSpec
 from components.pretrained import Pretrained
 from components.pretrained_spec import PretrainedSpec
 from components.targets import to_text
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
+from pipeline.frozen_schema import given_schema
 from pipeline.search import recipe
 
 _PASSTHROUGH = "components.passthrough"
@@ -77,6 +81,15 @@ def pretrained_model(config: Config, spec: PretrainedSpec, transform_graph: Base
         task=to_text(config.tasks),
         code_sha256=code_sha256("components.pretrained"),
     )
+
+
+def schema_node(config: Config, spec: IngestSpec, statistics: BaseChannel) -> BaseNode:
+    """What data must look like: given, frozen, or inferred."""
+    text = given_schema(config, spec)
+    if text is not None:
+        return ImportSchema(text=text)
+    # The schema is a promise about training data; inferring it from eval would let eval's faults through.
+    return SchemaGen(statistics=statistics, exclude_splits=["validation", "eval"])
 
 
 def drift_node(config: Config, examples: BaseChannel, schema: BaseChannel) -> BaseNode:

@@ -25,12 +25,12 @@ class Workspace:
         self.root = root.resolve()
         self.metadata = self.root / "metadata.sqlite"
         self.artifacts = self.root / "artifacts"
-        self._runs = self.root / "runs"
+        self.runs = self.root / "runs"
         self._owner = self.root / "owner.json"
 
     def run_folder(self, run_id: str) -> Path:
         """Folder of one run's summary and log."""
-        return self._runs / run_id
+        return self.runs / run_id
 
     @contextmanager
     def locked(self, run_id: str) -> Iterator[None]:

@@ -88,7 +88,7 @@ def _infer(statistics: Path, workspace: Workspace) -> str:
         import tensorflow_data_validation as tfdv
         from google.protobuf import text_format
 
-        schema = tfdv.infer_schema(tfdv.load_statistics(str(statistics)), infer_feature_shape=True)
+        schema = tfdv.infer_schema(tfdv.load_stats_binary(str(statistics)), infer_feature_shape=True)
         return text_format.MessageToString(schema)
 
 

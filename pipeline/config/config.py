@@ -13,13 +13,14 @@ from compression.settings import DistillSettings, Settings
 from compression.settings.edge import EdgeSettings
 from pipeline.config.agreement import disagreements
 from pipeline.config.cycle import CycleSection
+from pipeline.config.data import DataSection
 from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
 from pipeline.config.hooks import HooksSection
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
 from pipeline.config.push import PushSection
-from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task, TrainSection
+from pipeline.config.sections import ExportSection, ModelSection, RuntimeSection, Task, TrainSection
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError

@@ -62,6 +62,7 @@ hooks:
   failed: [{webhook: "https://example.org/edge", header_env: EDGE_TOKEN}]   # or blocked, drift
 runtime:
   workspace: .edge/shapes
+  keep_runs: 20
 """
 
 _INTRODUCTION = """\

@@ -11,6 +11,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from registry import Registry, RegistryError
 from registry.integrity import find_faults
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def server():
