@@ -71,9 +71,15 @@ def read(config: Config) -> str:
     Raises:
         UserError: It cannot be read.
     """
+    # Both bring no TensorFlow along.
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
     try:
-        return place(config).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = place(config).read_text()
+        text_format.Parse(text, schema_pb2.Schema())
+        return text
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise UserError(
             f"{place(config)} must be a schema in text form, but reading it gave: {error}; restore it from "
             f"{FILE}.previous, or remove it: the next model that is pushed freezes a new one"

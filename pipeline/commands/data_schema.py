@@ -67,7 +67,7 @@ def _update(config: Config, console: Console) -> int:
     for line in changes:
         console.show(line)
     console.say(f"{place}: {'nothing changed' if before and not changes else 'inferred anew'} from {statistics}")
-    console.result({"path": str(place), "changed": bool(changes), "difference": changes})
+    console.result({"path": str(place), "changed": bool(changes) or not before, "difference": changes})
     return 0
 
 
