@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_PIPE_WIDTH = 200
 FOLDER = Path(".bench")
 
 
@@ -35,7 +37,8 @@ def finish(
         goals: As `goal` makes them.
         hidden: Keys that stand in the file alone.
     """
-    console = Console()
+    # Without a terminal rich would take 80 columns, in which wide tables are cut to nothing.
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(_table(name, [{key: row[key] for key in row if key not in hidden} for row in rows]))
     for item in goals:
         console.print(f"goal {item['name']}: {item['value']:.4g}, wanted {item['goal']:.4g}: met {item['met']}")

@@ -23,7 +23,7 @@ from tfx.types.standard_artifacts import Examples, ExampleStatistics, Schema
 
 from components import contract
 from components.drift_report import REPORT_FILE
-from components.ingest import artifact_split_uri, read_window, span_files
+from components.ingest import artifact_split_uri, read_window, span_pattern
 from components.targets import from_text
 
 _UNREACHABLE = 1.0
@@ -53,27 +53,35 @@ def Drift(  # noqa: N802 - a component is named like a class
     """
     del code_sha256
     wanted, typed = json.loads(limits), comparable(_read_schema(schema.uri), _categories(label, task))
-    folder = Path(drift.uri)
     report: dict[str, Any] = {"drift": None, "skew": None, "not_measured": {}}
-    window = read_window(examples.uri)["spans"]
-    if wanted["drift"]:
-        if len(window) < 2:
-            report["not_measured"]["drift"] = "there is no span before the newest in the window"
+    for kind, (sides, against) in {"drift": _spans(examples.uri), "skew": _splits(examples.uri)}.items():
+        if wanted[kind] is None:
+            continue
+        lacking = [name for name, pattern in sides.items() if not fileio.glob(pattern)]
+        found = {} if lacking or not sides else _distances(sides, typed, Path(drift.uri) / kind)
+        if found:
+            report[kind] = _judged(found, wanted[kind], against)
         else:
-            newest, before = window[-1], window[-2]
-            sides = {
-                "newest": span_files(examples.uri, "train", newest["span"]),
-                "before": span_files(examples.uri, "train", before["span"]),
-            }
-            against = f"span {newest['name']} against span {before['name']}"
-            report["drift"] = _judged(_distances(sides, typed, folder / "drift"), wanted["drift"], against)
-    if wanted["skew"]:
-        sides = {"judging": _split_files(examples.uri, "eval"), "training": _split_files(examples.uri, "train")}
-        against = "the examples that judge against those that are trained on"
-        report["skew"] = _judged(_distances(sides, typed, folder / "skew"), wanted["skew"], against)
+            words = f"there are no examples of {' and '.join(lacking)}" if lacking else "no feature is on both sides"
+            report["not_measured"][kind] = words if sides else against
     fileio.makedirs(drift.uri)
     with fileio.open(f"{drift.uri}/{REPORT_FILE}", "w") as stream:
         stream.write(json.dumps(report, indent=1))
+
+
+def _spans(uri: str) -> tuple[dict[str, str], str]:
+    """Globs of the newest span and of the one before it, and which those are; none, and why there are none."""
+    window = read_window(uri)["spans"]
+    if len(window) < 2:
+        return {}, "there is no span before the newest in the window"
+    newest, before = window[-1], window[-2]
+    sides = {"newest": span_pattern(uri, "train", newest["span"]), "before": span_pattern(uri, "train", before["span"])}
+    return sides, f"span {newest['name']} against span {before['name']}"
+
+
+def _splits(uri: str) -> tuple[dict[str, str], str]:
+    sides = {"judging": f"{artifact_split_uri(uri, 'eval')}/*", "training": f"{artifact_split_uri(uri, 'train')}/*"}
+    return sides, "the examples that judge against those that are trained on"
 
 
 def comparable(schema: schema_pb2.Schema, categories: Sequence[str]) -> schema_pb2.Schema:
@@ -116,37 +124,26 @@ def distances(
     }
 
 
-def _distances(sides: Mapping[str, Sequence[str]], schema: schema_pb2.Schema, folder: Path) -> dict[str, float]:
+def _distances(sides: Mapping[str, str], schema: schema_pb2.Schema, folder: Path) -> dict[str, float]:
     made = []
-    for name, files in sides.items():
-        options = tfdv.StatsOptions(schema=schema, num_histogram_buckets=20)
+    for name, pattern in sides.items():
         place = folder / f"Split-{name}"
         place.mkdir(parents=True, exist_ok=True)
         made.append(
             tfdv.generate_statistics_from_tfrecord(
-                # A glob, because one text is all that it takes.
-                data_location=_pattern(files),
+                data_location=pattern,
                 output_path=str(place / "FeatureStats.pb"),
-                stats_options=options,
+                stats_options=tfdv.StatsOptions(schema=schema, num_histogram_buckets=20),
                 pipeline_options=PipelineOptions(["--runner=FnApiRunner"]),
             )
         )
     return distances(made[0], made[1], schema)
 
 
-def _pattern(files: Sequence[str]) -> str:
-    """A glob for the files of one span, or of one split."""
-    folder, _, name = files[0].rpartition("/")
-    if len(files) == 1:
-        return files[0]
-    spans = {file.rpartition("/")[2][: len("data_tfrecord-span0000000000-")] for file in files}
-    return f"{folder}/{spans.pop()}*" if len(spans) == 1 and name.startswith("data_tfrecord-span") else f"{folder}/*"
-
-
 def _judged(found: Mapping[str, float], limits: Mapping[str, float | None], against: str) -> dict[str, Any]:
     """The feature that differs most, held against the limits."""
-    feature = max(found, key=lambda name: found[name], default=None)
-    distance = found[feature] if feature is not None else 0.0
+    feature = max(found, key=lambda name: found[name])
+    distance = found[feature]
     notice, stop = limits["notice"], limits["stop"]
     return {
         "distance": distance,
@@ -158,10 +155,6 @@ def _judged(found: Mapping[str, float], limits: Mapping[str, float | None], agai
         "noticed": notice is not None and distance >= notice,
         "stopped": stop is not None and distance > stop,
     }
-
-
-def _split_files(examples_uri: str, split: str) -> list[str]:
-    return sorted(fileio.glob(f"{artifact_split_uri(examples_uri, split)}/*"))
 
 
 def _categories(label: str, task: str) -> list[str]:

@@ -64,6 +64,7 @@ class _Executor(BaseExecutor):
     """Pushes when the selector selected; "nothing selected" is a normal result."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
+        """Pushes, and writes down what was pushed or why nothing was."""
         selected = get_single_instance(input_dict["selected"])
         pushed = get_single_instance(output_dict["pushed"])
         folder = Path(pushed.uri)

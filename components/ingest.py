@@ -123,9 +123,9 @@ def read_window(examples_uri: str) -> dict[str, Any]:
         return json.loads(stream.read())
 
 
-def span_files(examples_uri: str, split: str, span: int) -> list[str]:
-    """The files that hold the examples of one span in one split of ingest's output."""
-    return sorted(fileio.glob(f"{artifact_split_uri(examples_uri, split)}/{_shard_prefix(span)}*.gz"))
+def span_pattern(examples_uri: str, split: str, span: int) -> str:
+    """A glob for the files that hold the examples of one span in one split of ingest's output."""
+    return f"{artifact_split_uri(examples_uri, split)}/{_shard_prefix(span)}*.gz"
 
 
 def read_facts(examples_uri: str) -> contract.Facts:

@@ -64,6 +64,7 @@ class _Executor(BaseExecutor):
     """Copies the chosen model into the output artifact; says so when there is none."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
+        """Chooses, and copies the chosen model."""
         found = outcomes.collect(input_dict, json.loads(exec_properties["variants"]))
         passed = [outcome for outcome in found if outcome.passed]
         name, reason = choose(passed, exec_properties["select"], exec_properties["metric"])

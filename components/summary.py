@@ -73,30 +73,22 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
     """
     found = outcomes.collect(input_dict, list(facts["steps"]))
     search = fan_in.single(input_dict, "search")
-    pushed = fan_in.single(input_dict, "pushed")
-    push = edge_pusher.read_pushed(pushed) if pushed else {"version": None, "reason": None}
-    version = push["version"]
-    selected = fan_in.single(input_dict, "selected")
-    selection = read_selection(selected) if selected else {"selected": None, "reason": None}
     standing, warm = summary_champion.standing(input_dict), summary_champion.warm_start(input_dict)
+    ended = _ended(input_dict)
     all_failed = all(outcome.status == "failed" for outcome in found)
     front = pareto.front(found)
-    examples = fan_in.single(input_dict, "examples")
-    window = ingest.read_window(examples.uri) if examples else {"spans": [], "notes": None}
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "name": facts["name"],
         "started_at": None,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "status": "pushed" if version else "failed" if all_failed else "blocked",
-        "exit_code": int(all_failed and not version),
-        "spans": window["spans"],
-        "data": window["notes"] and {**window["notes"], **_guarded(input_dict, facts)},
+        "status": "pushed" if ended["pushed"] else "failed" if all_failed else "blocked",
+        "exit_code": int(all_failed and not ended["pushed"]),
+        **_data(input_dict, facts),
         "seed": facts["seed"],
         "config_sha256": facts["config_sha256"],
         "host": {**host.describe(), **edge_pusher.tool_versions()},
-        "n_examples": _n_examples(examples),
         "gate_method": _GATE_METHOD.format(level=100 * facts["level"]),
         "baseline": _baseline(input_dict, found, facts["metric"]),
         "champion": summary_champion.describe(standing, found, facts["metric"]),
@@ -113,9 +105,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
             )
             for outcome in found
         ],
-        "selected": selection["selected"],
-        "selection_reason": "; ".join(filter(None, (selection["reason"], push["reason"]))) or None,
-        "pushed": version,
+        **ended,
         "nodes": [],
         "not_measured": {
             **_NOT_MEASURED,
@@ -123,6 +113,31 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
             **summary_champion.not_measured(standing, warm, facts, found),
             **({} if search else {"search": _no_search(facts)}),
         },
+    }
+
+
+def _ended(input_dict: Mapping[str, list[Artifact]]) -> dict[str, Any]:
+    """What was selected and pushed, and why or why not."""
+    selected, pushed = fan_in.single(input_dict, "selected"), fan_in.single(input_dict, "pushed")
+    selection = read_selection(selected) if selected else {"selected": None, "reason": None}
+    push = edge_pusher.read_pushed(pushed) if pushed else {"version": None, "reason": None}
+    return {
+        "selected": selection["selected"],
+        "selection_reason": "; ".join(filter(None, (selection["reason"], push["reason"]))) or None,
+        "pushed": push["version"],
+    }
+
+
+def _data(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Which data were read, and what was noticed about them."""
+    examples = fan_in.single(input_dict, "examples")
+    if examples is None:
+        return {"spans": [], "data": None, "n_examples": None}
+    window = ingest.read_window(examples.uri)
+    return {
+        "spans": window["spans"],
+        "data": {**window["notes"], **_guarded(input_dict, facts)},
+        "n_examples": ingest.read_facts(examples.uri).examples,
     }
 
 
@@ -135,10 +150,6 @@ def _guarded(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any])
 
 def _no_search(facts: Mapping[str, Any]) -> str:
     return "the search did not finish" if facts.get("search") else "the configuration has no model.search"
-
-
-def _n_examples(examples: Examples | None) -> dict[str, int] | None:
-    return ingest.read_facts(examples.uri).examples if examples else None
 
 
 def _baseline(input_dict: Mapping[str, list[Artifact]], found: list[outcomes.Outcome], metric: str) -> dict[str, Any]:

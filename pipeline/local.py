@@ -227,7 +227,8 @@ class _Run:
         schema = nodes.ended.get("schema")
         if summary["pushed"] and schema is not None:
             yield from housekeeping.freeze_schema(self._config, schema.outputs["schema"][0].uri, self._data_sha256)
-        if interrupted is None:
+        # A run that was asked for in part is none that others would have to make room for.
+        if interrupted is None and self._request.end is None:
             yield from housekeeping.remove_old(self._config, self._workspace)
 
     def _write(self, summary: dict[str, Any]) -> Path:

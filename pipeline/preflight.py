@@ -11,6 +11,7 @@ from pathlib import Path
 from components.spans import SpanError
 from compression.errors import CompressionError
 from compression.model_file import check_model_file
+from pipeline import frozen_schema
 from pipeline.config import Config, Fault, SplitRange
 from pipeline.edge_preflight import edge_faults, edge_warnings
 from pipeline.hooks import hook_faults
@@ -113,6 +114,8 @@ def _array_names(template: str, parts: dict[str, SplitRange]) -> list[str]:
 def _schema_faults(config: Config) -> list[Fault]:
     path = config.data.schema_path
     if path is None or Path(path).is_file():
+        if frozen_schema.source(config) == "frozen":
+            frozen_schema.read(config)  # refuses a broken one
         return []
     return [Fault(("data", "schema"), "must be an existing file", f"{path}, which is none")]
 

@@ -66,6 +66,7 @@ class Writer(Reader):
         """Points to a version that a push made or found."""
 
         def decide(before: Pointer) -> StateFiles | None:
+            """Nothing to do when it is current already."""
             if (before.version, before.sha256) == (number, sha256):
                 return None
             if number in before.removing:
@@ -87,6 +88,7 @@ class Writer(Reader):
             )
 
         def decide(before: Pointer) -> StateFiles:
+            """Refuses what is current, or on its way out."""
             if goal == before.version:
                 raise RegistryError(
                     f"Version {goal} must not be current already to be made so; it is. Name another one."
@@ -110,6 +112,7 @@ class Writer(Reader):
         victims: tuple[int, ...] = ()
 
         def decide(before: Pointer) -> StateFiles | None:
+            """Chooses anew what leaves: somebody may have rolled back to it meanwhile."""
             nonlocal victims
             victims = self._victims(keep, before)
             if not victims:

@@ -10,6 +10,7 @@ from pipeline.console import Console
 from pipeline.cycles import history
 from pipeline.cycles.child import end_with_parent
 from pipeline.cycles.once import Ended, folder_of, run_cycle
+from pipeline.cycles.record import Status
 from pipeline.cycles.schedule import SystemClock
 from pipeline.cycles.watch import Source, watch
 from pipeline.errors import UserError
@@ -45,7 +46,7 @@ def _once(args: argparse.Namespace, config: Config, console: Console) -> int:
     for warning in warnings(config):
         console.warn(warning)
     ended = run_cycle(config, console, forced=args.force)
-    if ended.finished is not None:
+    if ended.finished is not None and ended.record is not None and ended.record.status is not Status.NO_DRIFT:
         local.tell_hooks(config, console, ended.finished)
     console.result(described(ended))
     if ended.record is None:

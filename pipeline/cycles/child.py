@@ -39,33 +39,43 @@ class ChildEnd:
         return self.code not in (0, WorkspaceInUse.exit_code) and not refused
 
 
-def run_child(arguments: Sequence[str], stop_seconds: float, stopping: Callable[[], bool]) -> ChildEnd:
-    """Runs `cycle --once` in a child and waits for it.
+def cycle_command(arguments: Sequence[str]) -> list[str]:
+    """The command of a cycle that ends with this process.
 
     Args:
         arguments: CONFIG and the options of every command.
+    """
+    return [sys.executable, "-m", "pipeline", "cycle", *arguments, "--once", "--json", "--parent", str(os.getpid())]
+
+
+def run_child(
+    command: Sequence[str], stop_seconds: float, stopping: Callable[[], bool], beat: Callable[[], None]
+) -> ChildEnd:
+    """Runs a command and waits for it.
+
+    Args:
+        command: As `cycle_command` makes it.
         stop_seconds: How long it may take to end once `stopping` says so; then it is killed with all that it started.
         stopping: Whether the watch is to end; asked several times a second.
+        beat: Called as often.
     """
-    command = [sys.executable, "-m", "pipeline", "cycle", *arguments, "--once", "--json", "--parent", str(os.getpid())]
     # A session of its own: Ctrl-C would reach it twice, and a second signal kills a run.
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    asked = False
-    while True:
-        try:
-            out, _ = child.communicate(timeout=stop_seconds if asked else _LOOK_SECONDS)
+    while not stopping():
+        beat()
+        with suppress(subprocess.TimeoutExpired):
+            out, _ = child.communicate(timeout=_LOOK_SECONDS)
             return _ended(child.returncode, out)
-        except subprocess.TimeoutExpired:
-            if asked:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                out, _ = child.communicate()
-                return _ended(child.returncode, out)
-            if stopping():
-                child.terminate()
-                asked = True
+    child.terminate()
+    try:
+        out, _ = child.communicate(timeout=stop_seconds)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        out, _ = child.communicate()
+    return _ended(child.returncode, out)
 
 
 def _ended(code: int, out: str) -> ChildEnd:

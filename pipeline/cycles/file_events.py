@@ -1,6 +1,6 @@
 """Wakes a watcher when files appear below the folder of its data, where the system tells of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from pipeline.cycles.schedule import Clock
 
 
 @contextmanager
-def watched_files(config: Config, clock: Clock) -> Iterator[None]:
+def watched_files(config: Config, clock: Clock, warn: Callable[[str], None]) -> Iterator[None]:
     """Watches while the block runs; without `cycle.file_events` it does nothing.
 
     Args:
         config: The configuration.
         clock: Is woken.
+        warn: Is told when the system does not tell of files; then polling alone must do.
     """
     if not config.cycle.file_events:
         yield
@@ -28,9 +29,14 @@ def watched_files(config: Config, clock: Clock) -> Iterator[None]:
             if event.event_type in ("created", "moved", "modified", "deleted"):
                 clock.wake()
 
-    observer = Observer()
-    observer.schedule(Wake(), str(_root(config.data.path)), recursive=True)
-    observer.start()
+    try:
+        observer = Observer()
+        observer.schedule(Wake(), str(_root(config.data.path)), recursive=True)
+        observer.start()
+    except OSError as error:
+        warn(f"file events must be available for cycle.file_events, but asking for them gave: {error}; polling goes on")
+        yield
+        return
     try:
         yield
     finally:

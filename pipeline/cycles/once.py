@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from components.champion_version import find_champion
 from pipeline import local, preflight
 from pipeline.config import Config
 from pipeline.console import Console
@@ -117,7 +118,7 @@ def _begin(config: Config, decision: Decision, fingerprint: Fingerprint) -> Reco
 
 def _champion(config: Config) -> int | None:
     try:
-        current = Registry(config.registry).current()
+        current = find_champion(Registry(config.registry))
     except RegistryError:
         return None  # the node that reads or pushes it will say so
     return None if current is None else current.version

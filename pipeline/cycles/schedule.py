@@ -1,8 +1,10 @@
 """When a watcher looks: after a pause, or at the times of a cron expression, whatever the clock does meanwhile."""
 
-import threading
+import os
+import select
 import time
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -32,10 +34,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clocks of this machine."""
+    """The clocks of this machine.
+
+    A wake-up is a byte in a pipe: unlike a lock it can be set from a signal handler at any moment, and one that comes
+    between two waits ends the next.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._reader, self._writer = os.pipe()
+        for end in (self._reader, self._writer):
+            os.set_blocking(end, False)
 
     def now(self) -> datetime:
         """The clock on the wall, in UTC."""
@@ -47,13 +55,18 @@ class SystemClock:
 
     def wait(self, seconds: float) -> bool:
         """Waits; whether it was woken before the time was over."""
-        woken = self._event.wait(max(0.0, seconds))
-        self._event.clear()
-        return woken
+        ready, _, _ = select.select([self._reader], [], [], max(0.0, seconds))
+        while ready:
+            try:
+                os.read(self._reader, 4096)
+            except BlockingIOError:
+                break
+        return bool(ready)
 
     def wake(self) -> None:
         """Ends a wait."""
-        self._event.set()
+        with suppress(BlockingIOError):  # full of wake-ups already
+            os.write(self._writer, b"!")
 
 
 class Schedule:

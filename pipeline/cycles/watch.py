@@ -19,6 +19,7 @@ from pipeline.errors import EdgeError
 from pipeline.workspace import Workspace
 
 _LONGEST_BACKOFF_SECONDS = 3600.0
+_BEAT_SECONDS = 15.0
 
 
 class TooManyFailures(EdgeError):
@@ -69,7 +70,7 @@ def watch(source: Source, console: Console, clock: Clock) -> int:
         if dead is not None:
             console.warn(f"the lock of the watcher was held by {dead}, which is dead: it is taken over")
         try:
-            with opened(root) as state, watched_files(config, clock):
+            with opened(root) as state, watched_files(config, clock, console.warn):
                 return _Watcher(source, config, console, clock, state).run()
         except OSError as error:
             raise owner.unwritable(root, error) from error
@@ -84,6 +85,7 @@ class _Watcher:
         self._state = state
         self._signal: int | None = None
         self._failures = 0
+        self._beaten = clock.monotonic()
         settings = config.cycle
         self._schedule = Schedule(settings.schedule, settings.time_zone, clock) if settings.schedule else None
 
@@ -94,7 +96,8 @@ class _Watcher:
             self._console.say(f"watching {self._config.data.path}; {self._when()}")
             try:
                 while self._signal is None:
-                    if self._schedule is None or self._schedule.is_due():
+                    # A cycle that failed is tried again after its pause, not at the next time of the schedule.
+                    if self._schedule is None or self._failures or self._schedule.is_due():
                         self._turn()
                     self._wait()
             finally:
@@ -127,16 +130,16 @@ class _Watcher:
             self._config = self._source.load()
             records = once.records_of(self._config).all()
             decision, _ = once.look(self._config, records, forced=False)
-        except EdgeError as error:
-            return child.ChildEnd(error.exit_code, None, str(error))
-        if not decision.runs:
-            once.note_check(self._config, decision)
-            return None
+            if not decision.runs:
+                once.note_check(self._config, decision)
+                return None
+        except (EdgeError, OSError) as error:
+            return child.ChildEnd(getattr(error, "exit_code", 1), None, str(error))
         self._state.log("cycle", reasons=list(decision.reasons))
         self._console.say(f"{self._clock.now():%Y-%m-%d %H:%M:%S} cycle: {'; '.join(decision.reasons)}")
         self._state.tell("running", reasons=list(decision.reasons))
-        stop_seconds = self._config.cycle.stop_seconds
-        ended = child.run_child(self._source.arguments, stop_seconds, lambda: self._signal is not None)
+        command, stop_seconds = child.cycle_command(self._source.arguments), self._config.cycle.stop_seconds
+        ended = child.run_child(command, stop_seconds, lambda: self._signal is not None, self._beat)
         self._state.log("cycle_ended", exit_code=ended.code, cycle=ended.cycle, error=ended.error)
         self._state.tell("waiting", last_cycle=_gist(ended), reasons=None)
         return ended
@@ -147,7 +150,14 @@ class _Watcher:
         end = self._clock.monotonic() + seconds
         # New files wake it, which does not make a failure pass: only a signal ends the pause.
         while self._signal is None and (left := end - self._clock.monotonic()) > 0:
-            pause(self._clock, left)
+            pause(self._clock, min(left, _BEAT_SECONDS))
+            self._beat()
+
+    def _beat(self) -> None:
+        """Tells now and then that the watcher lives."""
+        if self._clock.monotonic() - self._beaten >= _BEAT_SECONDS:
+            self._beaten = self._clock.monotonic()
+            self._state.beat()
 
     def _wait(self) -> None:
         if self._signal is not None:

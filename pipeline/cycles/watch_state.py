@@ -4,7 +4,7 @@ import json
 import logging
 import logging.handlers
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,17 @@ LOG_FILE = "cycle.log"
 _LOG_BYTES, _LOGS_KEPT = 1_000_000, 3
 
 
+class _QuietHandler(logging.handlers.RotatingFileHandler):
+    """Loses lines that the disk does not take, where logging would print a traceback for each."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Does nothing."""
+
+
 class WatchState:
     """The health file and the log of one watcher.
+
+    A full disk must not end a watch: what cannot be written is left out, and a heartbeat that stands still tells.
 
     Args:
         root: The workspace.
@@ -27,9 +36,7 @@ class WatchState:
     def __init__(self, root: Path) -> None:
         self._health = root / HEALTH_FILE
         self._facts: dict[str, Any] = {**this_process(), "since": now(), "last_cycle": None, "failures": 0}
-        handler = logging.handlers.RotatingFileHandler(
-            root / LOG_FILE, maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT, encoding="utf-8"
-        )
+        handler = _QuietHandler(root / LOG_FILE, maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(message)s"))
         # No child of the root logger: what TensorFlow or a test sets up there is no business of ours.
         self._log = logging.Logger("cycle")
@@ -43,8 +50,14 @@ class WatchState:
             state: `waiting`, `running`, `backoff` or `stopped`.
             facts: What changed: `next_at`, `last_cycle`, `failures`.
         """
-        self._facts |= {"next_at": None, **facts, "state": state, "heartbeat": now()}
-        replace_json(self._health, self._facts, flushed=False)
+        self._facts |= {"next_at": None, **facts, "state": state}
+        self.beat()
+
+    def beat(self) -> None:
+        """Tells that the watcher lives."""
+        self._facts["heartbeat"] = now()
+        with suppress(OSError):
+            replace_json(self._health, self._facts, flushed=False)
 
     def log(self, event: str, **facts: Any) -> None:
         """Adds a line to the log."""
@@ -52,7 +65,8 @@ class WatchState:
 
     def close(self) -> None:
         """Closes the log."""
-        self._handler.close()
+        with suppress(OSError):
+            self._handler.close()
 
 
 @contextmanager

@@ -42,67 +42,100 @@ def seconds(summary: dict) -> dict[str, str]:
     return {node["id"]: node["status"] for node in summary["nodes"]}
 
 
-def test_spans_are_held_against_the_frozen_schema_and_against_each_other(digits_by_span, make_config, tmp_path):
-    folder = tmp_path / "data"
-    fetch("digits", folder, spans=3)
-    config = str(
-        make_config(
-            tmp_path,
-            data={
-                "path": f"{folder}/span-{{SPAN}}",
-                "window": {"spans": 2},
-                "guard": {"drift": {"notice": 0.05, "stop": 0.08}, "skew": {"stop": 0.9}},
-            },
-            train={"epochs": 2},
-            gate={"max_drop": 0.3},
-        )
+@pytest.fixture(scope="module")
+def world(digits_by_span, make_config, tmp_path_factory):
+    """Three spans, a configuration that guards them, and the summary of its first run; tests go on from one another."""
+    folder = tmp_path_factory.mktemp("guard")
+    fetch("digits", folder / "data", spans=3)
+    config = make_config(
+        folder,
+        data={
+            "path": f"{folder}/data/span-{{SPAN}}",
+            "window": {"spans": 2},
+            "guard": {"drift": {"notice": 0.05, "stop": 0.08}, "skew": {"stop": 0.9}},
+        },
+        train={"epochs": 2},
+        gate={"max_drop": 0.3},
     )
-    schema = tmp_path / "workspace" / "schema.pbtxt"
+    code, summary, err = call("run", str(config))
+    assert (code, summary["status"]) == (0, "pushed"), err
+    return folder, str(config), summary
 
-    # The people who wrote the last two thirds do not differ much, and the first push freezes the schema.
-    code, first, _ = call("run", config)
-    assert (code, first["status"]) == (0, "pushed")
+
+def hide_newest(folder: Path) -> None:
+    """Takes a span back that a test added."""
+    newest = max((folder / "data").glob("span-*"), key=lambda path: int(path.name.removeprefix("span-")))
+    newest.rename(newest.with_name(f".{newest.name}"))
+
+
+def test_people_that_do_not_differ_much_pass_and_the_first_push_freezes_the_schema(world):
+    folder, _, first = world
     assert first["data"]["schema"] == "inferred"
     assert 0 < first["data"]["drift"]["distance"] < 0.05
     assert first["data"]["drift"]["against"] == "span 3 against span 2"
     assert set(first["data"]["drift"]["features"]) == {"image", "label"}
     assert first["data"]["skew"]["distance"] < 0.5
-    assert schema.read_text().startswith("# What data must look like")
+    assert (folder / "workspace" / "schema.pbtxt").read_text().startswith("# What data must look like")
 
-    # An unchanged run takes everything from the cache all the same.
-    _, again, _ = call("run", config)
+
+def test_a_frozen_schema_takes_nothing_from_the_cache(world):
+    _, again, _ = call("run", world[1])
     ran = {node for node, status in seconds(again).items() if status != "cached"}
     assert ran == {"edge-pusher", "summary"}
     assert again["data"]["schema"] == "frozen"
 
-    # White on black instead of black on white: far away, and stopped before training.
-    write_span(folder, 4, [([16 - value for value in image], label) for image, label in digits_by_span[2]])
-    code, inverted, err = call("run", config)
-    assert code == 1
-    assert inverted["data"]["drift"]["feature"] == "image"
-    assert inverted["data"]["drift"]["distance"] > 0.08
-    assert inverted["data"]["drift"]["noticed"]
-    assert "data-guard failed: the drift of the data must be at most data.guard.drift.stop, 0.08, but that of" in err
-    assert seconds(inverted)["trainer"] == "not_run"
 
-    # A feature that is missing, and one that nobody promised.
-    (folder / "span-4").rename(folder / ".span-4")
-    write_span(folder, 5, digits_by_span[2], name="picture")
-    code, renamed, err = call("run", config)
+def test_inverted_images_are_far_away_and_stopped_before_training(world, digits_by_span):
+    folder, config, _ = world
+    inverted = [([16 - value for value in image], label) for image, label in digits_by_span[2]]
+    write_span(folder / "data", 4, inverted)
+    code, summary, err = call("run", config)
+    hide_newest(folder)
+    assert code == 1
+    assert summary["data"]["drift"]["feature"] == "image"
+    assert summary["data"]["drift"]["distance"] > 0.08
+    assert summary["data"]["drift"]["noticed"]
+    assert "data-guard failed: the drift of the data must be at most data.guard.drift.stop, 0.08, but that of" in err
+    assert seconds(summary)["trainer"] == "not_run"
+
+
+def test_another_length_is_named(world, digits_by_span):
+    folder, config, _ = world
+    write_span(folder / "data", 5, [(image[:-1], label) for image, label in digits_by_span[2]])
+    code, summary, err = call("run", config)
+    hide_newest(folder)
+    assert code == 1
+    assert "train: feature 'image'" in err
+    assert seconds(summary)["trainer"] == "not_run"
+
+
+def test_a_feature_that_nobody_promised_is_named_and_may_be_promised(world, digits_by_span):
+    folder, config, _ = world
+    schema = folder / "workspace" / "schema.pbtxt"
+    write_span(folder / "data", 6, digits_by_span[2], name="picture")
+    code, summary, err = call("run", config)
     assert code == 1
     assert "the data must fit its schema" in err
     assert "'picture'" in err
-    assert seconds(renamed)["trainer"] == "not_run"
+    assert seconds(summary)["trainer"] == "not_run"
 
-    # Whoever is sure infers the schema anew; what it was stays beside it.
     before = schema.read_text()
     code, updated, _ = call("data-schema", "update", config)
-    assert code == 0
+    assert (code, updated["changed"]) == (0, True)
     assert any("picture" in line for line in updated["difference"])
     assert "picture" in schema.read_text()
     assert schema.with_name("schema.pbtxt.previous").read_text() == before
     code, shown, _ = call("data-schema", "show", config)
     assert (code, shown["source"]) == (0, "frozen")
+
+
+def test_a_schema_that_somebody_broke_is_refused_before_anything_runs(world):
+    folder, config, _ = world
+    (folder / "workspace" / "schema.pbtxt").write_text("feature {")
+    for command in (("validate",), ("run",), ("data-schema", "show")):
+        code, _, err = call(*command, config)
+        assert code == 2
+        assert "schema.pbtxt must be a schema in text form" in err
 
 
 def cycle(config: str) -> tuple[str, list[str]]:

@@ -36,7 +36,7 @@ def config(spans, make_config, tmp_path_factory) -> Path:
         data={"path": f"{spans}/span-{{SPAN}}"},
         train={"epochs": 2},
         gate={"max_drop": 0.3},
-        cycle={"poll_seconds": 0.5, "stop_seconds": 30},
+        cycle={"poll_seconds": 0.5, "stop_seconds": 30, "backoff_seconds": 0.5},
     )
 
 
@@ -129,27 +129,41 @@ def test_a_watch_from_its_first_cycle_to_its_end(config, spans, start):
     assert watcher.returncode == 143
     assert statuses(config) == ["pushed", "interrupted"]
 
-    # A watcher that is killed takes its cycle with it.
+    # A cycle that is killed is a failure, and the same watcher tries again.
     watcher = start(config)
-    wait_for(lambda: (workspace(config) / "cycles" / "3.json").exists(), watcher)
-    child = json.loads((workspace(config) / "cycles" / "3.json").read_text())["process"]["pid"]
+    kill(config, 3)
+    wait_for(lambda: (workspace(config) / "cycles" / "4.json").exists(), watcher)
+    assert statuses(config)[2] == "killed"
+
+    # A watcher that is killed takes its cycle with it.
+    child = pid_of(config, 4)
     watcher.kill()
     watcher.communicate(timeout=60)
     wait_for(lambda: not _lives(child))
-    assert statuses(config)[2] in ("interrupted", "killed")
+    assert statuses(config)[3] in ("interrupted", "killed")
 
     # The next one goes on by itself, and says of whom it took over.
     watcher = start(config)
-    wait_for(idle(config, watcher, cycle=4), watcher)
+    wait_for(idle(config, watcher, cycle=5), watcher)
     rows = history(config)
-    assert [row["status"] for row in rows][3] in ("pushed", "blocked")
-    assert any("it is tried again" in reason for reason in rows[3]["reasons"])
+    assert rows[4]["status"] in ("pushed", "blocked")
+    assert any("it is tried again" in reason for reason in rows[4]["reasons"])
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=60)
     assert watcher.returncode == 130
     assert "which is dead: it is taken over" in err
     lines = [json.loads(line) for line in (workspace(config) / "cycle.log").read_text().splitlines()]
-    assert [line["event"] for line in lines if line["event"] in ("started", "stopped")].count("started") == 4
+    assert [line["event"] for line in lines].count("started") == 4
+
+
+def pid_of(config: Path, cycle: int) -> int:
+    return json.loads((workspace(config) / "cycles" / f"{cycle}.json").read_text())["process"]["pid"]
+
+
+def kill(config: Path, cycle: int) -> None:
+    """Kills a cycle's process as soon as it has begun."""
+    wait_for(lambda: (workspace(config) / "cycles" / f"{cycle}.json").exists())
+    os.kill(pid_of(config, cycle), signal.SIGKILL)
 
 
 def _lives(pid: int) -> bool:

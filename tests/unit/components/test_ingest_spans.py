@@ -3,10 +3,11 @@
 import apache_beam as beam
 import pytest
 import tensorflow as tf
+from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples
 
 from components.errors import InputError
-from components.ingest import Ingest, read_facts, read_window, span_files
+from components.ingest import Ingest, read_facts, read_window, span_pattern
 from components.ingest_spec import IngestSpec, SplitShare
 from components.source_files import resolve
 
@@ -45,6 +46,10 @@ def ingest(spec, folder) -> Examples:
     examples.uri = str(folder)
     Ingest.test_call(examples=examples, spec=spec.to_json(), code_sha256="", beam_pipeline=beam.Pipeline("FnApiRunner"))
     return examples
+
+
+def span_files(examples_uri, split, span):
+    return sorted(fileio.glob(span_pattern(examples_uri, split, span)))
 
 
 def records_of(paths):
