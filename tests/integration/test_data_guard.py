@@ -56,10 +56,23 @@ def world(digits_by_span, make_config, tmp_path_factory):
         },
         train={"epochs": 2},
         gate={"max_drop": 0.3},
+        runtime={"keep_runs": 1},
+        hooks={
+            "pushed": [{"command": ["/no/such/program"]}, hook(folder / "pushed.json")],
+            "failed": [hook(folder / "failed.json")],
+            "drift": [hook(folder / "drift.json")],
+        },
     )
     code, summary, err = call("run", str(config))
     assert (code, summary["status"]) == (0, "pushed"), err
+    assert "hooks.pushed[0] must start /no/such/program" in err
     return folder, str(config), summary
+
+
+def hook(place: Path) -> dict:
+    """A command that keeps what it is told."""
+    code = f"import sys; open({str(place)!r}, 'w').write(sys.stdin.read())"
+    return {"command": [sys.executable, "-c", code]}
 
 
 def hide_newest(folder: Path) -> None:
@@ -76,6 +89,15 @@ def test_people_that_do_not_differ_much_pass_and_the_first_push_freezes_the_sche
     assert set(first["data"]["drift"]["features"]) == {"image", "label"}
     assert first["data"]["skew"]["distance"] < 0.5
     assert (folder / "workspace" / "schema.pbtxt").read_text().startswith("# What data must look like")
+
+
+def test_hooks_are_told_what_stands_on_disk_and_one_that_fails_changes_nothing(world):
+    folder, _, first = world
+    told = (folder / "pushed.json").read_text()
+    run = folder / "workspace" / "runs" / first["run_id"]
+    assert told == (run / "summary.json").read_text()
+    assert "hooks.pushed[0] must start /no/such/program" in (run / "run.log").read_text()
+    assert not (folder / "failed.json").exists()
 
 
 def test_a_frozen_schema_takes_nothing_from_the_cache(world):
@@ -97,6 +119,18 @@ def test_inverted_images_are_far_away_and_stopped_before_training(world, digits_
     assert summary["data"]["drift"]["noticed"]
     assert "data-guard failed: the drift of the data must be at most data.guard.drift.stop, 0.08, but that of" in err
     assert seconds(summary)["trainer"] == "not_run"
+    for name in ("failed", "drift"):
+        assert json.loads((folder / f"{name}.json").read_text())["run_id"] == summary["run_id"]
+
+
+def test_older_runs_left_but_for_what_the_pushed_version_came_from(world):
+    folder, _, first = world
+    workspace = folder / "workspace"
+    manifest = json.loads((workspace / "registry" / "versions" / "1" / "manifest.json").read_text())
+    assert all(Path(parent["uri"]).is_dir() for parent in manifest["lineage"].values())
+    assert list((workspace / "artifacts" / "quantize-int8").rglob("tflite")) == []
+    assert (workspace / "runs" / first["run_id"] / "summary.json").exists()
+    assert not (workspace / "runs" / first["run_id"] / "run.log").exists()
 
 
 def test_another_length_is_named(world, digits_by_span):

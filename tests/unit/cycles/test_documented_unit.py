@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_unit_of_the_documentation():
     (text,) = re.findall(r"```ini\n(.*?)```", (ROOT / "docs" / "cycles.md").read_text(), flags=re.DOTALL)
     unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.optionxform = str
     unit.read_string(text)
     program, *arguments = unit["Service"]["ExecStart"].split()
     assert program.endswith("/tfx-edge")

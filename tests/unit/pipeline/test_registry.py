@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from pipeline import cli
+from pipeline.config import load
+from pipeline.housekeeping import remove_old
+from pipeline.workspace import Workspace
 from registry import Registry
 
 DIGITS = str(Path(__file__).parents[3] / "configs" / "digits.yaml")
@@ -231,6 +234,18 @@ def test_what_leaves_the_registry_leaves_the_metadata_too(call, registry, metada
     states = {one.custom_properties["pushed_version"].string_value: one.state for one in metadata.get_artifacts()}
     live, deleted = type(metadata.get_artifacts()[0]).LIVE, type(metadata.get_artifacts()[0]).DELETED
     assert states == {"1": deleted, "2": deleted, "3": live, "4": live}
+
+
+def test_what_push_keep_removed_leaves_the_metadata_at_the_end_of_a_run(registry, metadata, tmp_path):
+    model = tmp_path / "model.tflite"
+    for content in (b"c", b"d"):
+        model.write_bytes(content)
+        registry.push(model, manifest(content.decode()), keep=1)
+    assert registry.numbers() == [3, 4]
+    config = load(Path(DIGITS), {"push.keep": 1, "runtime.workspace": str(tmp_path)})
+    assert list(remove_old(config, Workspace(config.workspace))) == []
+    live = [one for one in metadata.get_artifacts() if one.state == type(one).LIVE]
+    assert sorted(one.custom_properties["pushed_version"].string_value for one in live) == ["3", "4"]
 
 
 @pytest.mark.parametrize(
