@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
-ROOM_BYTES = 100 * 1024
-"""Enough to begin a run that takes its first node from the cache, too little for a new one."""
+DATABASE_ROOM_BYTES = 100 * 1024
+"""Enough to take the workspace, too little for a run's entries in the metadata store, wherever these stop."""
 
 
 @contextmanager
@@ -26,17 +27,25 @@ def mounted(folder, options):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_full_disk_ends_the_run_and_room_lets_it_go_on(tmp_path, trained, make_config, call, pushed):
-    with mounted(tmp_path / "disk", "size=64m") as disk:
-        shutil.copytree(trained, disk / "workspace", ignore=shutil.ignore_patterns("registry", "runs"))
-        config = make_config(disk)
-        fill = disk / "fill"
-        fill.write_bytes(bytes(shutil.disk_usage(disk).free - ROOM_BYTES))
-        with pytest.raises(OSError) as full:
-            (disk / "more").write_bytes(bytes(2 * ROOM_BYTES))
-        assert full.value.errno == errno.ENOSPC
-        (disk / "more").unlink()
+def fill(disk, room_bytes=0):
+    """Takes all space of `disk` but `room_bytes`, and shows that what is left does not take more."""
+    taken = disk / "taken"
+    taken.write_bytes(bytes(shutil.disk_usage(disk).free - room_bytes))
+    with pytest.raises(OSError) as full:
+        (disk / "more").write_bytes(bytes(room_bytes + 2**16))
+    assert full.value.errno == errno.ENOSPC
+    (disk / "more").unlink()
+    return taken
 
+
+def test_full_disk_under_a_nodes_outputs_ends_the_run_and_room_lets_it_go_on(
+    tmp_path, trained, make_config, call, pushed
+):
+    workspace = tmp_path / "workspace"
+    shutil.copytree(trained, workspace, ignore=shutil.ignore_patterns("registry", "runs", "statistics"))
+    config = make_config(tmp_path)
+    with mounted(workspace / "artifacts" / "statistics", "size=1m") as disk:
+        fill(disk)
         ended = call("run", config, "--no-cache", "statistics", "--json")
         assert ended.code == 1
         first, *_, log, resume = ended.err.splitlines()
@@ -45,12 +54,28 @@ def test_full_disk_ends_the_run_and_room_lets_it_go_on(tmp_path, trained, make_c
         assert (log.split()[0], resume.split()[0]) == ("log", "resume")
         assert ended.nodes["ingest"] == "cached"
         assert ended.result["status"] == "failed"
+        assert pushed(workspace) == {}
+
+    ended = call("run", config, "--json")
+    assert ended.code == 0
+    assert ended.nodes["trainer"] == "cached"
+    assert list(pushed(workspace)) == [ended.result["pushed"]["version"]] == [1]
+
+
+def test_full_disk_under_everything_ends_the_run_and_room_lets_it_go_on(tmp_path, trained, make_config, call, pushed):
+    with mounted(tmp_path / "disk", "size=64m") as disk:
+        shutil.copytree(trained, disk / "workspace", ignore=shutil.ignore_patterns("registry", "runs"))
+        config = make_config(disk)
+        taken = fill(disk, DATABASE_ROOM_BYTES)
+        ended = call("run", config, "--no-cache", "statistics", "--json")
+        assert ended.code == 1
+        assert re.match(r"\S+ failed: the disk must have room, but is full \(", ended.err)
+        assert ended.result["status"] == "failed"
         assert pushed(disk / "workspace") == {}
 
-        fill.unlink()
+        taken.unlink()
         ended = call("run", config, "--json")
         assert ended.code == 0
-        assert ended.nodes["trainer"] == "cached"
         assert list(pushed(disk / "workspace")) == [ended.result["pushed"]["version"]] == [1]
 
 
