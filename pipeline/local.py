@@ -17,7 +17,7 @@ from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.errors import EdgeError, RunFailed
 from pipeline.interruption import Interrupted, Signals, watched
-from pipeline.plan import Plan, describe, make_plan
+from pipeline.plan import Plan, describe, make_plan, root_id
 from pipeline.workspace import Workspace, new_run_id, now
 
 
@@ -140,12 +140,18 @@ class _Run:
 
     def _run_nodes(self, terminal: TextIO) -> tuple[_Nodes, Interrupted | None]:
         local_run = self._prepare()
+        from components.progress import heard_by
         from pipeline.display import Progress
+        from pipeline.history import seconds_by_node
+        from pipeline.run_tree import make_tree
         from pipeline.runner import NodeResult, State
 
         nodes = _Nodes(local_run.node_ids)
         notes = dict.fromkeys(nodes.order, "") | _notes(self._plan)
-        progress = Progress(terminal, silent=self._console.json_mode or self._console.quiet, notes=notes)
+        history = seconds_by_node(self._workspace.run_folder(self._run_id).parent)
+        tree = make_tree(self._plan, nodes.order, root_id(self._config), history)
+        silent = self._console.json_mode or self._console.quiet
+        progress = Progress(terminal, silent=silent, notes=notes, tree=tree)
 
         def on_start(node_id: str) -> None:
             self._signals.check()
@@ -162,7 +168,8 @@ class _Run:
             progress.end(result)
 
         try:
-            local_run.execute(on_start, on_end)
+            with heard_by(progress.epoch):
+                local_run.execute(on_start, on_end)
         except Interrupted as interruption:
             self._signals.settle()
             if nodes.running is not None:
