@@ -50,6 +50,7 @@ class Finished:
         summary_path: Where the summary stands.
         log: Where the log stands.
         refused: Whether it failed because nodes that read the data refused them, and for nothing else.
+        excerpts: The lines of the log that matter, by failed node.
     """
 
     summary: dict[str, Any]
@@ -57,6 +58,7 @@ class Finished:
     summary_path: Path
     log: Path
     refused: bool = False
+    excerpts: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -131,9 +133,9 @@ class _Run:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
             nodes, interrupted = self._run_nodes(terminal)
             summary, failures = self._conclude(nodes, interrupted)
-            refused = _refused(nodes)
+            refused, excerpts = _refused(nodes), _excerpts(nodes)
         try:
-            return Finished(summary, failures, self._write(summary), log, refused)
+            return Finished(summary, failures, self._write(summary), log, refused, excerpts)
         except OSError as error:
             said = f"the summary must be written to {log.parent}, but that gave: {error.strerror}"
             raise RunFailed("\n".join([*failures, said])) from error
@@ -246,6 +248,13 @@ def _refused(nodes: _Nodes) -> bool:
 
     errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
     return bool(errors) and all(refuses_data(node_id, error) for node_id, error in errors.items())
+
+
+def _excerpts(nodes: _Nodes) -> dict[str, list[str]]:
+    from pipeline.failure import excerpt
+
+    errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
+    return {node_id: lines for node_id, error in errors.items() if (lines := excerpt(error))}
 
 
 def _notes(plan: Plan) -> dict[str, str]:
