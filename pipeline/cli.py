@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "schema": Command("pipeline.commands.schema", "print the JSON Schema of the configuration"),
     "doctor": Command("pipeline.commands.doctor", "check that the environment works"),
     "data": Command("pipeline.commands.data", "put example data in place"),
+    "init": Command("pipeline.commands.init", "write a starter configuration and model module for your data"),
     "completion": Command("pipeline.commands.completion", "print a script for completion in the shell"),
 }
 
