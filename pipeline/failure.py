@@ -23,6 +23,8 @@ _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _INSTALLED = tuple(sysconfig.get_path(name) + "/" for name in ("stdlib", "purelib", "platlib"))
+# Frames here are above every node and say nothing about one.
+_LAUNCHES = str(_PROJECT / "pipeline") + "/"
 _NOT_THE_USERS = (
     *(str(_PROJECT / package) + "/" for package in ("components", "compression", "pipeline", "registry")),
     *_INSTALLED,
@@ -63,7 +65,7 @@ def excerpt(error: BaseException) -> list[str]:
     starts = [
         number
         for number, line in enumerate(lines)
-        if (frame := _FRAME.match(line)) and not frame["file"].startswith((*_INSTALLED, "<"))
+        if (frame := _FRAME.match(line)) and not frame["file"].startswith((*_INSTALLED, _LAUNCHES, "<"))
     ]
     shown = []
     for start in starts[-2:]:
