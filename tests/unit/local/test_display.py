@@ -10,8 +10,9 @@ from rich.console import Console
 
 from components.progress import heard_by, report_epoch
 from pipeline.config import load
-from pipeline.display import Progress
+from pipeline.display import Progress, report
 from pipeline.history import seconds_by_node, seconds_left
+from pipeline.local import Finished
 from pipeline.plan import Plan, make_plan
 from pipeline.run_tree import make_tree
 from pipeline.runner import NodeResult, State
@@ -129,3 +130,18 @@ def test_what_comes_from_the_cache_says_nothing_about_seconds(tmp_path):
     assert history == {"ingest": 5.0, "trainer": 60.0}
     assert seconds_left(history, ["trainer"], {"ingest": 2.0}) == 63.0
     assert seconds_left(history, ["trainer", "new"], {}) is None
+
+
+def test_the_table_fits_80_columns_with_the_longest_names(tmp_path):
+    real = Path(__file__).parents[1] / "pipeline" / "summaries" / "small.json"
+    summary = json.loads(real.read_text())
+    long = "pruned_and_clustered_int8_with_long_name"
+    assert len(long) == 40
+    summary["variants"][1]["name"] = long
+    console = Console(file=io.StringIO(), width=80)
+    console.print(report(Finished(summary, [], tmp_path / "summary.json", tmp_path / "run.log")))
+    table = console.file.getvalue().splitlines()[1:5]
+    assert [line.split()[0] for line in table[:3]] == ["variant", "float", "float16"]
+    assert max(map(len, table)) <= 80
+    assert table[3].startswith("pruned_")
+    assert "\u2026" in table[3]
