@@ -7,7 +7,6 @@ missing. What is there is copied, so that a run's artifacts stand by themselves.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
@@ -19,6 +18,7 @@ from tfx.utils import path_utils
 
 from components import lineage, model_artifact
 from registry import Registry, RegistryError, Version
+from registry.version import MODEL
 
 STANDING_FILE = "champion.json"
 PARENT_FILE = "parent.json"
@@ -85,7 +85,7 @@ def Champion(  # noqa: N802 - a component is named like a class
         RegistryError: The registry is damaged, or the version that was planned with is gone.
     """
     del code_sha256
-    version = _find(Registry(Path(registry)), resolved)
+    version = _find(Registry(registry), resolved)
     number = version.version if version else None
     standing = _standing(version)
     _write(champion, STANDING_FILE, asdict(standing))
@@ -110,7 +110,7 @@ def _find(registry: Registry, resolved: str) -> Version | None:
 
 
 def _content(version: Version) -> bytes:
-    content = version.model_file.read_bytes()
+    content = version.read(MODEL)
     if hashlib.sha256(content).hexdigest() != version.sha256:
         raise RegistryError(
             f"Version {version.version} must hold the model with sha256 {version.sha256} that its manifest names; its "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from importlib import metadata
@@ -20,7 +21,8 @@ from components import fan_in, lineage, model_artifact
 from components.edge_check import GOLDEN_FILE
 from components.ingest import read_window
 from components.selector import read_selection
-from registry import PushedVersion, Registry
+from registry import PushedVersion, Registry, RegistryError
+from registry.signing import Sign, signer
 
 TOOLS = (
     "tfx",
@@ -52,6 +54,8 @@ class _Spec(ComponentSpec):
     PARAMETERS: ClassVar = {
         "registry": ExecutionParameter(type=str),
         "facts": ExecutionParameter(type=str),
+        "keep": ExecutionParameter(type=str),
+        "sign_key_env": ExecutionParameter(type=str),
         "code_sha256": ExecutionParameter(type=str),
     }
 
@@ -65,7 +69,7 @@ class _Executor(BaseExecutor):
         folder = Path(pushed.uri)
         folder.mkdir(parents=True, exist_ok=True)
         selection = read_selection(selected)
-        version = None
+        version, reason = None, None
         if selection["selected"] is not None:
             manifest = self._manifest(selected, selection, json.loads(exec_properties["facts"]))
             manifest["lineage"] = {
@@ -75,14 +79,25 @@ class _Executor(BaseExecutor):
             }
             examples = fan_in.single(input_dict, "examples")
             manifest["spans"] = read_window(examples.uri)["spans"] if examples else []
-            registry = Registry(Path(exec_properties["registry"]))
-            golden = {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE}
-            version = registry.push(model_artifact.tflite_path(selected), manifest, golden)
-            shutil.copyfile(model_artifact.tflite_path(selected), folder / model_artifact.TFLITE_FILE)
-            pushed.set_string_custom_property("pushed_destination", str(version.path))
-            pushed.set_string_custom_property("pushed_version", str(version.version))
+            made = Registry(exec_properties["registry"]).push(
+                model_artifact.tflite_path(selected),
+                manifest,
+                {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE},
+                sign=_signer(exec_properties["sign_key_env"]),
+                keep=json.loads(exec_properties["keep"]),
+            )
+            if made.withdrawn:
+                reason = (
+                    f"not pushed: it is the same model as version {made.version}, which was rolled back from; "
+                    f"`registry promote` makes that one current"
+                )
+            else:
+                version = made
+                shutil.copyfile(model_artifact.tflite_path(selected), folder / model_artifact.TFLITE_FILE)
+                pushed.set_string_custom_property("pushed_destination", version.place)
+                pushed.set_string_custom_property("pushed_version", str(version.version))
         pushed.set_int_custom_property("pushed", int(version is not None))
-        (folder / PUSHED_FILE).write_text(json.dumps(_as_dict(version)))
+        (folder / PUSHED_FILE).write_text(json.dumps({"version": _as_dict(version), "reason": reason}))
 
     def _manifest(self, selected: Model, selection: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
         conversion = model_artifact.conversion(model_artifact.step_reports(selected))
@@ -114,10 +129,13 @@ class EdgePusher(BaseComponent):
 
     Args:
         selected: A selector's output.
-        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and `examples`,
-            whose spans it names.
+        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and
+            `examples`, whose spans it names.
         registry: Folder of the registry.
         facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
+        keep: How many versions stay; `None`: all.
+        sign_key_env: The environment variable with the key that signs manifests; `None`: they are not signed. The key
+            itself is read when the node runs, and recorded nowhere.
         code_sha256: Makes a change of code known to the cache.
     """
 
@@ -132,6 +150,8 @@ class EdgePusher(BaseComponent):
         registry: str,
         facts: dict[str, Any],
         code_sha256: str,
+        keep: int | None = None,
+        sign_key_env: str | None = None,
     ) -> None:
         super().__init__(
             spec=_Spec(
@@ -140,17 +160,35 @@ class EdgePusher(BaseComponent):
                 pushed=channel_utils.as_channel([PushedModel()]),
                 registry=registry,
                 facts=json.dumps(facts),
+                keep=json.dumps(keep),
+                sign_key_env=sign_key_env or "",
                 code_sha256=code_sha256,
             )
         )
 
 
-def read_pushed(pushed: PushedModel) -> dict[str, Any] | None:
-    """`{version, path, sha256}` of a pusher's output, `None` when nothing was pushed."""
+def _signer(environment_name: str) -> Sign | None:
+    if not environment_name:
+        return None
+    key = os.environ.get(environment_name)
+    if not key:
+        raise RegistryError(
+            f"The environment variable {environment_name} must hold the key that signs manifests; it is not set. Set "
+            "it, or leave push.sign_key_env out."
+        )
+    return signer(key)
+
+
+def read_pushed(pushed: PushedModel) -> dict[str, Any]:
+    """What a pusher did.
+
+    Returns:
+        `version`, which is `{version, path, sha256}` or `None`, and the `reason` why a selected model was not pushed.
+    """
     return json.loads((Path(pushed.uri) / PUSHED_FILE).read_text())
 
 
 def _as_dict(version: PushedVersion | None) -> dict[str, Any] | None:
     if version is None:
         return None
-    return {"version": version.version, "path": str(version.path), "sha256": version.sha256}
+    return {"version": version.version, "path": version.place, "sha256": version.sha256}

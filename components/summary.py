@@ -72,7 +72,8 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
     found = outcomes.collect(input_dict, list(facts["steps"]))
     search = fan_in.single(input_dict, "search")
     pushed = fan_in.single(input_dict, "pushed")
-    version = edge_pusher.read_pushed(pushed) if pushed else None
+    push = edge_pusher.read_pushed(pushed) if pushed else {"version": None, "reason": None}
+    version = push["version"]
     selected = fan_in.single(input_dict, "selected")
     selection = read_selection(selected) if selected else {"selected": None, "reason": None}
     standing, warm = summary_champion.standing(input_dict), summary_champion.warm_start(input_dict)
@@ -111,7 +112,7 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
             for outcome in found
         ],
         "selected": selection["selected"],
-        "selection_reason": selection["reason"],
+        "selection_reason": "; ".join(filter(None, (selection["reason"], push["reason"]))) or None,
         "pushed": version,
         "nodes": [],
         "not_measured": {

@@ -1,7 +1,6 @@
 """Which model is the champion, found out before the graph is built, so that the cache knows it."""
 
 import json
-from pathlib import Path
 
 from pipeline.errors import UserError
 from registry import Registry, RegistryError
@@ -17,7 +16,7 @@ def resolve(registry: str) -> str:
         UserError: It is damaged or cannot be read.
     """
     try:
-        current = Registry(Path(registry)).current()
+        current = Registry(registry).current()
     except RegistryError as error:
         raise UserError(str(error)) from error
     found = {"version": current.version, "sha256": current.sha256} if current else {"version": None, "sha256": None}

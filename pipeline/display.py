@@ -117,6 +117,7 @@ def report(finished: Finished) -> Group:
         parts.append(Text(f"model    {version['path']}/model.tflite"))
     else:
         parts.append(Text("nothing pushed", style="bold"))
+        parts += [Text(f"because  {summary['selection_reason']}")] if summary["selected"] else []
     parts.append(Text(f"summary  {finished.summary_path}"))
     if not summary["exit_code"]:
         # A failure is told on standard error, with its log.

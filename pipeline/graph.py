@@ -68,7 +68,7 @@ def build(
         config: The configuration.
         spec: The input files, already resolved.
         pipeline_root: Folder or URI of all artifacts.
-        registry: Folder of pushed models.
+        registry: Folder or URI of pushed models.
         pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
         champion: What `pipeline.champion.resolve` found; empty: the node looks itself.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
@@ -284,6 +284,8 @@ class _Graph:
             selected,
             {"float_model": self._root.outputs["model"], "transform_graph": graph, "examples": self._examples},
             registry=registry,
+            keep=config.push.keep,
+            sign_key_env=config.push.sign_key_env,
             facts={**{key: facts[key] for key in ("name", "steps")}, "label_names": config.data.label_names},
             code_sha256=code_sha256("components.edge_pusher"),
         )

@@ -193,9 +193,9 @@ class _Run:
             self._config,
             ingest_spec(self._config),
             pipeline_root=str(self._workspace.artifacts),
-            registry=str(self._workspace.registry),
+            registry=self._config.registry,
             pretrained=pretrained,
-            champion=champion.resolve(str(self._workspace.registry)) if self._config.asks_champion else "",
+            champion=champion.resolve(self._config.registry) if self._config.asks_champion else "",
             metadata=metadata.sqlite_metadata_connection_config(str(self._workspace.metadata)),
         )
         selection = runner.Selection(self._request.start, self._request.end, self._request.no_cache)

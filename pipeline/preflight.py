@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import sys
 import zipfile
 from importlib.machinery import PathFinder
@@ -14,6 +15,8 @@ from pipeline.config import Config, Fault, SplitRange
 from pipeline.edge_preflight import edge_faults, edge_warnings
 from pipeline.sources import read_spans
 from pipeline.sufficiency import eval_warnings
+from registry import RegistryError
+from registry.signing import signer
 
 
 def check(config: Config) -> None:
@@ -23,7 +26,7 @@ def check(config: Config) -> None:
         UserError: With all faults, each at its line of the configuration.
     """
     faults = [*_data_faults(config), *_schema_faults(config), *_module_faults(config), *edge_faults(config)]
-    faults += _pretrained_faults(config)
+    faults += [*_pretrained_faults(config), *_push_faults(config)]
     if faults:
         raise config.refuse(faults)
 
@@ -111,6 +114,21 @@ def _schema_faults(config: Config) -> list[Fault]:
     if path is None or Path(path).is_file():
         return []
     return [Fault(("data", "schema"), "must be an existing file", f"{path}, which is none")]
+
+
+def _push_faults(config: Config) -> list[Fault]:
+    """A missing key must not be found out after a night of training."""
+    name = config.push.sign_key_env
+    if name is None:
+        return []
+    here = ("push", "sign_key_env")
+    if not os.environ.get(name):
+        return [Fault(here, "must name an environment variable that holds a key", f"{name}, which is not set")]
+    try:
+        signer(os.environ[name])
+    except RegistryError as error:
+        return [Fault(here, "must name an Ed25519 private key in PEM form", "something else", str(error))]
+    return []
 
 
 def _pretrained_faults(config: Config) -> list[Fault]:

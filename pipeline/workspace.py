@@ -25,7 +25,6 @@ class Workspace:
         self.root = root.resolve()
         self.metadata = self.root / "metadata.sqlite"
         self.artifacts = self.root / "artifacts"
-        self.registry = self.root / "registry"
         self._runs = self.root / "runs"
         self._owner = self.root / "owner.json"
 
@@ -63,6 +62,23 @@ class Workspace:
             # What is left of a run whose workspace can no longer be written is overwritten by the next one.
             with suppress(OSError):
                 self._owner.unlink(missing_ok=True)
+            lock.release()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the workspace, which exists, for a command that is no run.
+
+        Raises:
+            WorkspaceInUse: A run holds it.
+        """
+        lock = FileLock(self.root / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise WorkspaceInUse(self._in_use()) from None
+        try:
+            yield
+        finally:
             lock.release()
 
     def _in_use(self) -> str:

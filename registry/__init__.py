@@ -1,6 +1,8 @@
-"""Versions of pushed models in a folder: complete or absent, with one pointer to the current one."""
+"""Versions of pushed models on a disk or an object store: complete or absent, with one pointer to the current one."""
 
 from registry.errors import RegistryError
-from registry.versions import PushedVersion, Registry, Version
+from registry.pointer import Event
+from registry.version import PushedVersion, Version
+from registry.versions import Registry
 
-__all__ = ["PushedVersion", "Registry", "RegistryError", "Version"]
+__all__ = ["Event", "PushedVersion", "Registry", "RegistryError", "Version"]

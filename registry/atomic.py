@@ -45,21 +45,22 @@ def json_bytes(value: Mapping[str, Any]) -> bytes:
         ) from error
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Reads one JSON object.
+def parse_object(content: bytes, place: str) -> dict[str, Any]:
+    """One JSON object.
+
+    Args:
+        content: Its text.
+        place: Where it was read, for messages.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        RegistryError: The file cannot be read, or holds something other than one JSON object.
+        RegistryError: It is something other than one JSON object.
     """
     try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} must hold one JSON object; reading it gave: {error}. {_REMEDY}") from error
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"{place} must hold one JSON object; reading it gave: {error}. {_REMEDY}") from error
     if not isinstance(value, dict):
-        raise RegistryError(f"{path} must hold one JSON object; it holds a {type(value).__name__}. {_REMEDY}")
+        raise RegistryError(f"{place} must hold one JSON object; it holds a {type(value).__name__}. {_REMEDY}")
     return value
 
 

@@ -1,292 +1,252 @@
-"""Numbered versions of one model in a folder, each complete or absent, and a pointer to the current one.
+"""Numbered versions of one model, each complete or absent, and a pointer to the current one.
 
     ROOT/versions/<n>/model.tflite      with manifest.json and the extra files of the pusher
-    ROOT/current.json                   {"version": n, "sha256": ..., "highest_version": ..., "updated_at": ...}
+    ROOT/current.json                   the current version, and the last thing that was done
+    ROOT/history/...                    everything that was done, a file each
 
-A push writes everything beside its place first, so that a full disk shows nothing; then two renames make it visible,
-the pointer last. A process killed between the two leaves a complete version, which the next push points to.
+A push makes a version visible first and the pointer follows. A process killed between the two leaves a complete
+version, which the next push of the same model points to. How this is kept on a disk and on an object store:
+`registry.storage`.
 """
 
 import gzip
 import hashlib
-import re
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from registry.atomic import json_bytes
+from registry.errors import RegistryError, failing_as
+from registry.manifest import check_names, identity_of
+from registry.pointer import Action, Event, Pointer, now, who
+from registry.reading import CURRENT, HISTORY, Reader
+from registry.signing import SIGNATURE, Sign
+from registry.version import MANIFEST, MODEL, PushedVersion, Version
 
-from registry.atomic import flush_folder, json_bytes, read_object, write_flushed
-from registry.errors import RegistryError
-
-MODEL = "model.tflite"
-MANIFEST = "manifest.json"
-_INCOMING = ".incoming-"
-_NUMBER = re.compile(r"[1-9][0-9]*")
-
-
-@dataclass(frozen=True)
-class Version:
-    """A complete version: its number, its folder, and what its manifest says."""
-
-    version: int
-    path: Path
-    sha256: str
-    manifest: Mapping[str, Any]
-
-    @property
-    def model_file(self) -> Path:
-        """The TFLite file."""
-        return self.path / MODEL
+_TRIES = 20
+"""Numbers that a push tries when others take them at the same time."""
 
 
-@dataclass(frozen=True)
-class PushedVersion:
-    """Where a push ended; `created` is False when an identical version stood there already."""
-
-    version: int
-    path: Path
-    sha256: str
-    created: bool
-
-
-class Registry:
-    """The versions under one folder; the first push makes the folder.
+class Registry(Reader):
+    """The versions at one place; the first push makes it.
 
     Args:
-        root: The folder of the registry.
-        lock_timeout_seconds: How long a push waits for another one to end.
+        place: A folder, or any URI that fsspec knows.
+        lock_timeout_seconds: How long a push waits for another one to end, where the storage has locks.
     """
 
-    def __init__(self, root: Path, lock_timeout_seconds: float = 60.0) -> None:
-        self.root = root
-        self._versions = root / "versions"
-        self._pointer = root / "current.json"
-        self._lock_timeout_seconds = lock_timeout_seconds
-
-    def current(self) -> Version | None:
-        """The version that `current.json` names, None before the first push.
-
-        Raises:
-            RegistryError: The pointer or its version is damaged.
-        """
-        pointer = self._read_pointer()
-        if pointer is None:
-            return None
-        version = self.version(pointer["version"])
-        if version.sha256 != pointer["sha256"]:
-            raise RegistryError(
-                f"{self._pointer} and the manifest of version {version.version} must name the same model; they give "
-                f"sha256 {pointer['sha256']} and {version.sha256}. One of them was edited: restore it from a copy."
-            )
-        return version
-
-    def versions(self) -> list[Version]:
-        """All versions, oldest first.
-
-        Raises:
-            RegistryError: A manifest is damaged.
-        """
-        return [self.version(number) for number in self.numbers()]
-
-    def numbers(self) -> list[int]:
-        """The numbers of all versions, damaged ones included, oldest first.
-
-        Raises:
-            RegistryError: The folder cannot be read.
-        """
-        with _failing_as(f"list {self._versions}"):
-            if not self._versions.is_dir():
-                return []
-            return sorted(int(entry.name) for entry in self._versions.iterdir() if _NUMBER.fullmatch(entry.name))
-
-    def version(self, number: int) -> Version:
-        """The version of a number.
-
-        Raises:
-            RegistryError: There is none, or its manifest is damaged.
-        """
-        path = self._versions / str(number)
-        try:
-            manifest = read_object(path / MANIFEST)
-        except FileNotFoundError as error:
-            raise RegistryError(
-                f"Version {number} must stand in {path} with a {MANIFEST}; there is none. "
-                "Restore the folder from a copy, or remove what is left of it and push again."
-            ) from error
-        if manifest.get("version") != number or not isinstance(manifest.get("sha256"), str):
-            raise RegistryError(
-                f"{path / MANIFEST} must hold version {number} and a sha256; it holds version "
-                f"{manifest.get('version')!r} and sha256 {manifest.get('sha256')!r}. Restore it from a copy."
-            )
-        return Version(number, path, manifest["sha256"], manifest)
-
     def push(
-        self, model_file: Path, manifest: Mapping[str, Any], extra_files: Mapping[str, Path] | None = None
+        self,
+        model_file: Path,
+        manifest: Mapping[str, Any],
+        extra_files: Mapping[str, Path] | None = None,
+        *,
+        sign: Sign | None = None,
+        keep: int | None = None,
     ) -> PushedVersion:
         """Makes `model_file` the current version; pushing the same thing again makes no new one.
 
-        The same thing is: the same bytes of the model and the same `manifest["identity"]`.
+        The same thing is: the same bytes of the model and the same `manifest["identity"]`. A model that somebody rolled
+        back from does not become current again by a push: `promote` does that.
 
         Args:
             model_file: The TFLite file.
             manifest: JSON values; `identity` (a text that two runs with the same content share) is required. The
-                registry adds version, sha256, size_bytes, gzip_bytes and pushed_at (UTC).
+                registry adds version, sha256, size_bytes, gzip_bytes, the sha256 of all files, and pushed_at (UTC).
             extra_files: File name in the version's folder -> file to copy there.
+            sign: Signs the manifest.
+            keep: Remove older versions beyond so many, see `collect`; `None`: keep all.
 
         Raises:
-            RegistryError: The manifest, a name or a file cannot be taken, another push does not end, or the folder
+            RegistryError: The manifest, a name or a file cannot be taken, another push does not end, or the registry
                 cannot be written. No part of the new version is visible then.
         """
         extra_files = extra_files or {}
-        identity = _identity(manifest)
-        _check_names(extra_files)
-        with _failing_as("read the files to push"):
+        identity = identity_of(manifest)
+        check_names(extra_files)
+        with failing_as("read the files to push"):
             model = model_file.read_bytes()
             extras = {name: path.read_bytes() for name, path in extra_files.items()}
-        with _failing_as(f"write {self.root}"), self._locked():
-            self._remove_leftovers()
-            found = self._find(hashlib.sha256(model).hexdigest(), identity)
+        sha256 = hashlib.sha256(model).hexdigest()
+        with self._writing():
+            pointer, found = self.pointer(), self._find(sha256, identity)
+            if sha256 in pointer.withdrawn:
+                number = found.version if found else next(v.version for v in self.versions() if v.sha256 == sha256)
+                return PushedVersion(number, self.storage.place(number), sha256, created=False, withdrawn=True)
+            run_id = manifest.get("run_id")
             if found is None:
-                return self._create(model, manifest, extras)
-            self._repoint(found)
-            return PushedVersion(found.version, found.path, found.sha256, created=False)
+                made = self._create(model, manifest, extras, pointer, sign)
+            else:
+                if (pointer.version, pointer.sha256) != (found.version, sha256):
+                    self._point(pointer, "push", found.version, sha256, run_id=run_id)
+                made = PushedVersion(found.version, found.place, sha256, created=False)
+            if keep is not None:
+                self._collect(keep, "push.keep")
+        return made
 
-    def _create(self, model: bytes, manifest: Mapping[str, Any], extras: Mapping[str, bytes]) -> PushedVersion:
-        number = self._highest() + 1
-        facts = {
-            "version": number,
-            "sha256": hashlib.sha256(model).hexdigest(),
-            "size_bytes": len(model),
-            "gzip_bytes": len(gzip.compress(model, compresslevel=9, mtime=0)),
-            "pushed_at": _now(),
-        }
-        files = {**extras, MODEL: model, MANIFEST: json_bytes({**manifest, **facts})}
-        incoming, place = self._incoming(), self._versions / str(number)
-        try:
-            incoming.mkdir()
-            for name, content in files.items():
-                write_flushed(incoming / name, content)
-            flush_folder(incoming)
-            # Written before anything is visible, so that the two steps below need no more room on the disk.
-            pointer = self._write_pointer(number, str(facts["sha256"]), highest=number)
-            incoming.rename(place)
-            flush_folder(self._versions)
-            self._publish(pointer)
-        finally:
-            self._remove_leftovers()
-        return PushedVersion(number, place, str(facts["sha256"]), created=True)
+    def rollback(self, number: int | None = None, why: str = "") -> int:
+        """Makes the version current that was so before, or the one that is named; a push of the same does not undo it.
+
+        Raises:
+            RegistryError: There is no version to go back to, or it is current already.
+        """
+        with self._writing():
+            pointer = self.pointer()
+            goal = number if number is not None else self.previous()
+            if goal is None:
+                raise RegistryError(
+                    f"A rollback must have a version to go to; {self.place} holds none that was current before. "
+                    "Name one, or promote one."
+                )
+            return self._move(pointer, "rollback", goal, why)
+
+    def promote(self, number: int, why: str = "") -> int:
+        """Makes any version current, one that was rolled back from included.
+
+        Raises:
+            RegistryError: There is no such version, or it is current already.
+        """
+        with self._writing():
+            return self._move(self.pointer(), "promote", number, why)
+
+    def collect(self, keep: int, why: str = "", *, dry_run: bool = False) -> tuple[int, ...]:
+        """Removes all but the newest versions, never the current one nor the one that a rollback goes to.
+
+        Args:
+            keep: How many stay, at least 1.
+            why: The reason, for the history.
+            dry_run: Remove nothing.
+
+        Returns:
+            The versions that were removed, or would be.
+        """
+        if dry_run:
+            return self._victims(keep)
+        with self._writing():
+            removed = self._collect(keep, why)
+            self.storage.remove_leftovers()
+        return removed
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Under the lock, after what a killed writer began has been brought to its end."""
+        with failing_as(f"write {self.place}"), self.storage.locked():
+            self._settle()
+            yield
+
+    def _settle(self) -> None:
+        event = self.pointer().event
+        if event is None:
+            return
+        self.storage.create(*_event_file(event))
+        for number in set(event.removed) & set(self.storage.numbers()):
+            self.storage.remove(number)
+
+    def _create(
+        self, model: bytes, manifest: Mapping[str, Any], extras: Mapping[str, bytes], before: Pointer, sign: Sign | None
+    ) -> PushedVersion:
+        sha256 = hashlib.sha256(model).hexdigest()
+        first = self._highest(before) + 1
+        for number in range(first, first + _TRIES):
+            facts = {
+                "version": number,
+                "sha256": sha256,
+                "size_bytes": len(model),
+                "gzip_bytes": len(gzip.compress(model, compresslevel=9, mtime=0)),
+                "files": {name: hashlib.sha256(content).hexdigest() for name, content in extras.items()},
+                "pushed_at": now(),
+            }
+            text = json_bytes({**manifest, **facts})
+            files = {**extras, MODEL: model, MANIFEST: text, **({SIGNATURE: sign(text)} if sign else {})}
+            pointer = self._moved(before, "push", number, sha256, run_id=manifest.get("run_id"))
+            try:
+                self.storage.commit(number, files, dict(_pointer_files(pointer)))
+            except FileExistsError:
+                continue
+            return PushedVersion(number, self.storage.place(number), sha256, created=True)
+        raise RegistryError(
+            f"A push must find a free number in {self.place}; others took {_TRIES} in a row at the same time. "
+            "Push again."
+        )
 
     def _find(self, sha256: str, identity: str) -> Version | None:
         for number in reversed(self.numbers()):
             try:
                 version = self.version(number)
+                same = version.sha256 == sha256 and version.manifest.get("identity") == identity
+                if same and hashlib.sha256(version.read(MODEL)).hexdigest() == sha256:
+                    return version
             except RegistryError:
                 continue  # a damaged version is no reason to refuse a sound one
-            same = version.sha256 == sha256 and version.manifest.get("identity") == identity
-            if same and hashlib.sha256(version.model_file.read_bytes()).hexdigest() == sha256:
-                return version
         return None
 
-    def _repoint(self, version: Version) -> None:
-        pointer = self._read_pointer()
-        if pointer is None or (pointer["version"], pointer["sha256"]) != (version.version, version.sha256):
-            try:
-                self._publish(self._write_pointer(version.version, version.sha256, highest=self._highest()))
-            finally:
-                self._remove_leftovers()
+    def _move(self, before: Pointer, action: Action, number: int, why: str) -> int:
+        if number == before.version:
+            raise RegistryError(f"Version {number} must not be current already to be made so; it is. Name another one.")
+        version = self.version(number)
+        self._point(before, action, number, version.sha256, why=why)
+        return number
 
-    def _write_pointer(self, number: int, sha256: str, highest: int) -> Path:
-        beside = self._incoming()
-        content = {"version": number, "sha256": sha256, "highest_version": highest, "updated_at": _now()}
-        write_flushed(beside, json_bytes(content))
-        return beside
+    def _point(
+        self, before: Pointer, action: Action, number: int, sha256: str, *, why: str = "", run_id: str | None = None
+    ) -> None:
+        for name, content in _pointer_files(self._moved(before, action, number, sha256, why=why, run_id=run_id)):
+            self.storage.replace(name, content)
 
-    def _publish(self, pointer: Path) -> None:
-        pointer.replace(self._pointer)
-        flush_folder(self.root)
-
-    def _read_pointer(self) -> dict[str, Any] | None:
-        try:
-            pointer = read_object(self._pointer)
-        except FileNotFoundError:
-            return None
-        for key, kind in (("version", int), ("sha256", str), ("highest_version", int)):
-            if type(pointer.get(key)) is not kind:
-                raise RegistryError(
-                    f"{self._pointer} must hold {key} as {kind.__name__}; it holds {pointer.get(key)!r}. "
-                    "Remove the file: the next push writes it anew."
-                )
-        return pointer
-
-    def _highest(self) -> int:
-        """The highest number ever given; the pointer remembers it for versions removed since."""
-        pointer = self._read_pointer() or {}
-        named = (int(pointer.get(key, 0)) for key in ("version", "highest_version"))
-        return max(*named, *self.numbers())
-
-    def _incoming(self) -> Path:
-        return self._versions / f"{_INCOMING}{uuid.uuid4().hex}"
-
-    def _remove_leftovers(self) -> None:
-        """Removes what a killed push left; called under the lock, so that nobody is writing there now."""
-        for entry in self._versions.glob(f"{_INCOMING}*"):
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._versions.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock", timeout=self._lock_timeout_seconds)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RegistryError(
-                f"One push at a time can write {self.root}; another one has held {self.root / '.lock'} for "
-                f"{self._lock_timeout_seconds:g} s. Wait until it has ended, or end it, and push again."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-@contextmanager
-def _failing_as(action: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RegistryError(
-            f"The registry must be able to {action}; it gave: {error}. "
-            "Check the path, free space or mend the permissions, and try again."
-        ) from error
-
-
-def _identity(manifest: Mapping[str, Any]) -> str:
-    identity = manifest.get("identity")
-    if not isinstance(identity, str) or not identity:
-        raise RegistryError(
-            "A manifest must hold `identity`, a text that two runs with the same content share; "
-            f"it holds {identity!r}. Give a hash of what the model was made from."
+    def _moved(
+        self,
+        before: Pointer,
+        action: Action,
+        number: int | None,
+        sha256: str,
+        *,
+        why: str = "",
+        run_id: str | None = None,
+        removed: tuple[int, ...] = (),
+    ) -> Pointer:
+        """The pointer that follows `before`."""
+        turn = before.event.number + 1 if before.event else 1
+        event = Event(turn, action, before.version, number, removed, why, who(), now(), run_id)
+        withdrawn = set(before.withdrawn) - {sha256}
+        if action == "rollback":
+            withdrawn.add(before.sha256)
+        highest = max(self._highest(before), number or 0)
+        return replace(before, version=number, sha256=sha256, highest_version=highest, event=event).withdrawing(
+            withdrawn
         )
-    return identity
+
+    def _victims(self, keep: int) -> tuple[int, ...]:
+        numbers = self.numbers()
+        stay = {*numbers[-keep:], self.pointer().version, self.previous()}
+        return tuple(number for number in numbers if number not in stay)
+
+    def _collect(self, keep: int, why: str) -> tuple[int, ...]:
+        victims = self._victims(keep)
+        if victims:
+            before = self.pointer()
+            # Told first, so that what a killed writer leaves is removed by the next one.
+            after = self._moved(before, "gc", before.version, before.sha256, why=why, removed=victims)
+            for name, content in _pointer_files(after):
+                self.storage.replace(name, content)
+            for number in victims:
+                self.storage.remove(number)
+        return victims
+
+    def _highest(self, pointer: Pointer) -> int:
+        """The highest number ever given; the pointer remembers it for versions removed since."""
+        return max(pointer.version or 0, pointer.highest_version, *self.storage.numbers(), 0)
 
 
-def _check_names(extra_files: Mapping[str, Path]) -> None:
-    for name in extra_files:
-        if not name or Path(name).name != name or name.startswith(".") or name in (MODEL, MANIFEST):
-            raise RegistryError(
-                f"An extra file needs a plain name of its own that does not start with a dot; it is {name!r}. "
-                "Choose another name."
-            )
+def _pointer_files(pointer: Pointer) -> Iterator[tuple[str, bytes]]:
+    """The pointer, and after it the event that it was written with."""
+    yield CURRENT, json_bytes(pointer.to_dict())
+    assert pointer.event is not None
+    yield _event_file(pointer.event)
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _event_file(event: Event) -> tuple[str, bytes]:
+    content = json_bytes(event.to_dict())
+    # Two writers on an object store may give the same number; neither event must hide the other.
+    return f"{HISTORY}/{event.number:08d}-{hashlib.sha256(content).hexdigest()[:8]}.json", content

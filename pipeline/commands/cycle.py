@@ -1,4 +1,4 @@
-"""`cycle CONFIG --once`: one cycle, when there is something new."""
+"""`cycle CONFIG --once | --history`: one cycle, when there is something new; what cycles came to."""
 
 import argparse
 from typing import Any
@@ -7,8 +7,9 @@ from pipeline import local
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
 from pipeline.console import Console
-from pipeline.cycles.once import Ended, run_cycle
-from pipeline.cycles.record import Record
+from pipeline.cycles import history
+from pipeline.cycles.once import Ended, folder_of, run_cycle
+from pipeline.errors import UserError
 from pipeline.preflight import warnings
 
 HELP = "retrain, compress, gate and push when there is something new"
@@ -19,12 +20,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument("--once", action="store_true", help="look once, and run one cycle when something is new")
+    mode.add_argument("--history", action="store_true", help="show what became of every cycle, newest first")
     parser.add_argument("--force", action="store_true", help="with --once: run although nothing is new")
 
 
 def execute(args: argparse.Namespace, console: Console) -> int:
     """Does what was asked for."""
-    return _once(args, load_config(args), console)
+    if args.force and not args.once:
+        raise UserError("--force must stand beside --once, got it alone; leave it out")
+    return (_once if args.once else _history)(args, load_config(args), console)
 
 
 def _once(args: argparse.Namespace, config: Config, console: Console) -> int:
@@ -56,13 +60,27 @@ def described(ended: Ended) -> dict[str, Any]:
     return {
         "ran": ended.record is not None,
         "reasons": list(ended.decision.reasons),
-        "cycle": None if ended.record is None else row(ended.record),
+        "cycle": None if ended.record is None else history.row(ended.record),
         "summary": None if ended.finished is None else ended.finished.summary,
     }
 
 
-def row(record: Record) -> dict[str, Any]:
-    """A record without its fingerprint, of which only the spans are told."""
-    values = record.to_dict()
-    del values["fingerprint"]
-    return {**values, "spans": record.spans}
+def _history(args: argparse.Namespace, config: Config, console: Console) -> int:
+    del args
+    folder = folder_of(config)
+    records, unreadable = history.read(folder)
+    console.show(history.table(records) if records else f"no cycles in {config.workspace} yet")
+    for line in history.errors(records, unreadable):
+        console.show(line)
+    checked = history.last_check(folder)
+    if checked is not None:
+        console.show(f"last look {checked.get('at')}: {checked.get('found')}")
+    console.result(
+        {
+            "workspace": str(config.workspace),
+            "cycles": [history.row(record) for record in reversed(records)],
+            "unreadable": unreadable,
+            "last_check": checked,
+        }
+    )
+    return 0

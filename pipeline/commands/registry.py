@@ -1,45 +1,26 @@
-"""`registry list|show|verify CONFIG [VERSION]`: what was pushed, and whether it is still whole."""
+"""`registry ACTION CONFIG [VERSION]`: what was pushed, whether it is still whole, and which version is current."""
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands import registry_changes
 from pipeline.commands.config_argument import add_config, load_config
+from pipeline.commands.registry_request import Request
 from pipeline.console import Console
 from pipeline.errors import EdgeError, UserError
 from pipeline.verify import verify_version
-from pipeline.workspace import Workspace
 from registry import Registry, RegistryError, Version
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-HELP = "list, show or verify what was pushed"
+HELP = "list, show, verify or change what is pushed"
 
 FAULTS_EXIT_CODE = 1
 # What people ask first; the rest of a manifest follows by name, the long report of the edge check last.
 _FIRST = ("version", "current", "path", "pushed_at", "name", "variant", "steps", "sha256", "size_bytes", "gzip_bytes")
 _LAST = ("inputs", "outputs", "label_names", "tools", "edge")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an action works on.
-
-    Attributes:
-        registry: The registry of the configuration's workspace.
-        metric: The gate's metric.
-        number: The version that was named.
-        current: The number that `current.json` names; `None` without one.
-        faults: What is wrong with `current.json`.
-    """
-
-    registry: Registry
-    metric: str
-    number: int | None
-    current: int | None
-    faults: list[str]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,17 +32,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_number,
         nargs="?",
         metavar="VERSION",
-        help="number of a version; by default show takes the current one, verify all of them",
+        help="number of a version; by default show takes the current one, verify all of them, rollback the one that "
+        "was current before",
     )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the history (rollback, promote, gc)")
+    parser.add_argument("--keep", type=_number, metavar="N", help="gc: how many versions stay; default: push.keep")
+    parser.add_argument("--dry-run", action="store_true", help="gc: say what would be removed, and remove nothing")
 
 
 def execute(args: argparse.Namespace, console: Console) -> int:
     """Does the action."""
     config = load_config(args)
-    registry = Registry(Workspace(config.workspace).registry)
-    current, faults = _current(registry)
-    request = Request(registry, config.gate.metric, args.version, current, faults)
-    return ACTIONS[args.action](request, console)
+    try:
+        registry = Registry(config.registry)
+        current, faults = _current(registry)
+        request = Request(registry, config, args, current, faults)
+        return ACTIONS[args.action](request, console)
+    except RegistryError as error:
+        raise EdgeError(str(error)) from error
 
 
 def list_versions(request: Request, console: Console) -> int:
@@ -74,10 +62,10 @@ def list_versions(request: Request, console: Console) -> int:
             rows.append(_row(request.registry.version(number), request))
         except RegistryError as fault:
             faults.append(str(fault))
-    console.show(_table(rows) if rows else f"nothing was pushed to {request.registry.root} yet")
+    console.show(_table(rows) if rows else f"nothing was pushed to {request.registry.place} yet")
     for fault in faults:
         console.warn(fault)
-    result = {"registry": str(request.registry.root), "current": request.current, "versions": rows, "faults": faults}
+    result = {"registry": request.registry.place, "current": request.current, "versions": rows, "faults": faults}
     console.result(result)
     return FAULTS_EXIT_CODE if faults else 0
 
@@ -92,18 +80,18 @@ def show(request: Request, console: Console) -> int:
         return FAULTS_EXIT_CODE
     import yaml
 
-    facts = {**version.manifest, "current": number == request.current, "path": str(version.path)}
+    facts = {**version.manifest, "current": number == request.current, "path": version.place}
     rest = sorted(facts.keys() - {*_FIRST, *_LAST})
     ordered = {name: facts[name] for name in (*_FIRST, *rest, *_LAST) if name in facts}
     text = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
     console.show(text.removesuffix("\n"))
     console.result(
         {
-            "registry": str(request.registry.root),
+            "registry": request.registry.place,
             "version": number,
             "current": facts["current"],
             "path": facts["path"],
-            "files": sorted(path.name for path in version.path.iterdir()),
+            "files": version.names(),
             "manifest": dict(version.manifest),
         }
     )
@@ -114,7 +102,7 @@ def verify(request: Request, console: Console) -> int:
     """Computes checksums and golden pairs anew; returns 1 when something is not as it was pushed."""
     checked = []
     for number in _wanted(request, _numbers(request.registry)):
-        report = verify_version(request.registry, number)
+        report = verify_version(request.registry, number, request.public_pem())
         checked.append(report)
         console.show(f"version {number}: {report.line}")
         for fault in report.faults:
@@ -126,7 +114,7 @@ def verify(request: Request, console: Console) -> int:
     console.show(f"{faults} fault{'' if faults == 1 else 's'} found" if faults else "all is as it was pushed")
     console.result(
         {
-            "registry": str(request.registry.root),
+            "registry": request.registry.place,
             "ok": not faults,
             "current": request.current,
             "faults": request.faults,
@@ -136,7 +124,15 @@ def verify(request: Request, console: Console) -> int:
     return FAULTS_EXIT_CODE if faults else 0
 
 
-ACTIONS: dict[str, Callable[[Request, Console], int]] = {"list": list_versions, "show": show, "verify": verify}
+ACTIONS: dict[str, Callable[[Request, Console], int]] = {
+    "list": list_versions,
+    "show": show,
+    "verify": verify,
+    "history": registry_changes.history,
+    "rollback": registry_changes.rollback,
+    "promote": registry_changes.promote,
+    "gc": registry_changes.collect,
+}
 
 
 def _number(text: str) -> int:
@@ -158,7 +154,7 @@ def _current(registry: Registry) -> tuple[int | None, list[str]]:
     except RegistryError as fault:
         return None, [str(fault)]
     if version is None and _numbers(registry):
-        return None, [f"{registry.root / 'current.json'} must name a version; there is no such file. Push again."]
+        return None, [f"{registry.place}/current.json must name a version; there is no such file. Push again."]
     return version and version.version, []
 
 
@@ -171,7 +167,7 @@ def _wanted(request: Request, default: list[int]) -> list[int]:
     """
     known = _numbers(request.registry)
     if not known:
-        raise UserError(f"{request.registry.root} must hold a pushed version, got none; run the pipeline first")
+        raise UserError(f"{request.registry.place} must hold a pushed version, got none; run the pipeline first")
     if request.number is None:
         if not default:
             raise EdgeError(f"{request.faults[0]} Or name a VERSION ({_listed(known)}).")
@@ -188,7 +184,7 @@ def _listed(numbers: list[int]) -> str:
 
 def _row(version: Version, request: Request) -> dict[str, Any]:
     manifest = version.manifest
-    metric, value = _gate_value(manifest, request.metric)
+    metric, value = _gate_value(manifest, request.config.gate.metric)
     return {
         "version": version.version,
         "current": version.version == request.current,
@@ -199,7 +195,7 @@ def _row(version: Version, request: Request) -> dict[str, Any]:
         "size_bytes": manifest.get("size_bytes"),
         "gzip_bytes": manifest.get("gzip_bytes"),
         "sha256": version.sha256,
-        "path": str(version.path),
+        "path": version.place,
     }
 
 

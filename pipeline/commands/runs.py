@@ -53,7 +53,7 @@ def read_runs(workspace: Path) -> list[dict[str, Any]]:
 
 def _gist(run_id: str, path: Path) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(
-        ("started_at", "metric", "baseline", "selected", "value", "size_bytes", "pushed_version")
+        ("started_at", "metric", "baseline", "selected", "value", "size_bytes", "drift", "pushed_version")
     )
     row |= {"run_id": run_id, "status": "unreadable"}
     try:
@@ -70,12 +70,19 @@ def _gist(run_id: str, path: Path) -> dict[str, Any]:
             "selected": summary["selected"],
             "value": _number(chosen.get("value")),
             "size_bytes": _number(chosen.get("size_bytes")),
+            "drift": _drift(summary),
             "pushed_version": (summary["pushed"] or {}).get("version"),
         }
     except FileNotFoundError:
         return row | {"status": "unfinished"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return row
+
+
+def _drift(summary: dict[str, Any]) -> float | None:
+    """The distance between the newest span and those before it; summaries of older releases have none."""
+    data = summary.get("data") or {}
+    return _number((data.get("drift") or {}).get("distance"))
 
 
 def _number(value: object) -> float | None:
@@ -93,7 +100,7 @@ def _table(runs: list[dict[str, Any]]) -> "Table":
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("run", "started", "status", "metric"):
         table.add_column(title, no_wrap=True)
-    for title in ("baseline", "selected", "value", "bytes", "pushed"):
+    for title in ("baseline", "selected", "value", "bytes", "drift", "pushed"):
         table.add_column(title, no_wrap=True, justify="left" if title == "selected" else "right")
     for run in runs:
         cells = (
@@ -105,6 +112,7 @@ def _table(runs: list[dict[str, Any]]) -> "Table":
             run["selected"] or "-",
             "-" if run["value"] is None else f"{run['value']:.4f}",
             "-" if run["size_bytes"] is None else f"{run['size_bytes']:,}",
+            "-" if run["drift"] is None else f"{run['drift']:.3g}",
             "-" if run["pushed_version"] is None else f"v{run['pushed_version']}",
         )
         table.add_row(*(Text(str(cell)) for cell in cells))

@@ -16,10 +16,12 @@ from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
+from pipeline.config.push import PushSection
 from pipeline.config.sections import DataSection, ExportSection, ModelSection, RuntimeSection, Task, TrainSection
 from pipeline.config.translate import validate
 from pipeline.config.variants import Step, Variants, read_variants
 from pipeline.errors import UserError
+from registry.storage import is_uri
 
 
 class Config(Settings):
@@ -41,6 +43,7 @@ class Config(Settings):
         description="which one of the variants that passed everything is pushed: the fewest bytes after gzip, the "
         "lowest median latency on this host, or the best metric on the validation split",
     )
+    push: PushSection = PushSection()
     runtime: RuntimeSection = RuntimeSection()
 
     _file: str = PrivateAttr(default="the configuration")
@@ -50,6 +53,12 @@ class Config(Settings):
     def workspace(self) -> Path:
         """The folder that keeps whatever runs leave behind."""
         return Path(self.runtime.workspace or f".edge/{self.name}")
+
+    @property
+    def registry(self) -> str:
+        """Where models are pushed to: a URI, or the absolute path of a folder."""
+        place = self.push.to or str(self.workspace / "registry")
+        return place if is_uri(place) else str(Path(place).resolve())
 
     @property
     def sha256(self) -> str:

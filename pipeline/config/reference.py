@@ -54,6 +54,7 @@ gate:
 export: {inputs: raw}         # the device feeds features as the data hold them
 edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
+push: {to: "s3://models/shapes", keep: 5, sign_key_env: SHAPES_KEY, verify_key: keys/shapes.pem}   # or a folder
 runtime:
   workspace: .edge/shapes
 """
@@ -80,6 +81,7 @@ _SECTIONS = {
     "gate.slices[]": "SliceSection",
     "export": "ExportSection",
     "edge": "EdgeSettings",
+    "push": "PushSection",
     "runtime": "RuntimeSection",
 }
 

@@ -203,7 +203,7 @@ class DataSection(Settings):
             return [Fault(("path",), str(error), show(self.path))]
         if pattern is not None:
             return []
-        given = {"window": show(self.window) if self.window != "all" else None, "eval_on": self.eval_on}
+        given = {"window": f"{{spans: {self.window_spans}}}" if self.window_spans else None, "eval_on": self.eval_on}
         must, advice = "must be left out unless path holds {SPAN} or a date", "see docs/spans.md"
         return [
             Fault((key,), must, str(value), advice) for key, value in given.items() if value not in (None, "window")

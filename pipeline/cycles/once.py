@@ -116,7 +116,7 @@ def _begin(config: Config, decision: Decision, fingerprint: Fingerprint) -> Reco
 
 def _champion(config: Config) -> int | None:
     try:
-        current = Registry(Workspace(config.workspace).registry).current()
+        current = Registry(config.registry).current()
     except RegistryError:
         return None  # the node that reads or pushes it will say so
     return None if current is None else current.version

@@ -183,3 +183,23 @@ def test_no_data_at_all_is_told(project):
     (project.data / "a.tfrecord").unlink()
     with pytest.raises(UserError, match=r"data\.path must hold data files"):
         project.decide()
+
+
+def test_spans_on_disk(project):
+    for name in ("span-1", "span-2", "span-4"):
+        (project.folder / "spans" / name).mkdir(parents=True)
+        (project.folder / "spans" / name / "a.tfrecord").write_bytes(name.encode())
+    text = (
+        project.path.read_text()
+        .replace("data, label", "spans/span-{SPAN}', window: {spans: 2}, label")
+        .replace("path: ", "path: '")
+    )
+    project.path.write_text(text)
+    record = project.ended()
+    assert record.spans == [2, 4]
+    # The window does not reach back to the first span.
+    (project.folder / "spans" / "span-1" / "b.tfrecord").write_bytes(b"late")
+    assert project.decide().reasons == ("nothing new since cycle 1 (pushed version 1)",)
+    (project.folder / "spans" / "span-5").mkdir()
+    (project.folder / "spans" / "span-5" / "a.tfrecord").write_bytes(b"new")
+    assert project.decide().reasons == ("span 5 is new (1 file)",)

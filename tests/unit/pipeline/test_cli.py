@@ -121,7 +121,7 @@ def test_shared_options_before_and_after(call, argv):
 def test_validate_tells_what_is_wrong_with_the_data(call):
     code, out, err = call("validate", DIGITS)
     assert (code, out) == (2, "")
-    assert err.startswith(f"{DIGITS}:6: data.path: must be an existing folder; got data/digits, which does not exist")
+    assert err.startswith(f"{DIGITS}:7: data.path: must be an existing folder; got data/digits, which does not exist")
 
 
 def test_validate(call, tmp_path):

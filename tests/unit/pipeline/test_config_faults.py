@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, runtime"
+TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, runtime"
 DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
@@ -55,7 +55,25 @@ CASES = [
         'runtime.workspace: must be a path in one line, not empty; got ""'
     ]),
     ("runtime: {workspace: .edge/digits}", "runtime: here", ['runtime: must be a mapping; got "here"']),
+    # push
+    ("select: smallest", 'push: {to: "s3://key:secret@bucket/models"}', [
+        "push.to: must hold no credentials and no parameters: they belong into the environment; got a URI with @, ? or "
+        "&; see docs/registry.md"
+    ]),
+    ("select: smallest", "push: {sign_key_env: 'a key'}", [
+        'push.sign_key_env: must be the name of an environment variable; got "a key"'
+    ]),
+    ("select: smallest", "push: {keep: 0}", ["push.keep: must be at least 1; got 0"]),
     # data
+    ("path: data/digits", "path: data/{SPAM}", [
+        'data.path: must hold no placeholders but {SPAN}, {VERSION}, {YYYY}, {MM}, {DD}; got "data/{SPAM}"'
+    ]),
+    ("path: data/digits", "path: data/digits\nwindow: {spans: 3}", [
+        "+1 data.window: must be left out unless path holds {SPAN} or a date; got {spans: 3}; see docs/spans.md"
+    ]),
+    ("path: data/digits", "path: data/{SPAN}\nwindow: some", [
+        '+1 data.window: must be all or {spans: N}; got "some"'
+    ]),
     ("format: tfrecord", "format: tfrecords", [
         'data.format: must be one of tfrecord, npz; got "tfrecords"; did you mean tfrecord?'
     ]),

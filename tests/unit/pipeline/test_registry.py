@@ -133,7 +133,10 @@ def test_show_as_json(call, registry):
         (["show", DIGITS, "x"], "argument VERSION: must be a whole number from 1 on, got 'x'"),
         (["show", DIGITS, "0"], "argument VERSION: must be a whole number from 1 on, got '0'"),
         (["list", DIGITS, "1"], "registry list takes no VERSION, got 1; registry show prints one version"),
-        (["lst", DIGITS], "argument action: invalid choice: 'lst' (choose from 'list', 'show', 'verify')"),
+        (
+            ["lst", DIGITS],
+            "argument action: invalid choice: 'lst' (choose from 'list', 'show', 'verify', 'history',",
+        ),
         (["list"], "the following arguments are required: CONFIG"),
         (["list", "none.yaml"], "none.yaml: must be a readable YAML file; got no file of that name"),
     ],
@@ -172,3 +175,75 @@ def test_a_damaged_pointer_is_named(call, registry, content):
     code, _, err = call("show", DIGITS)
     assert (code, err) == (1, f"{fault} Or name a VERSION (1, 2).\n")
     assert call("show", DIGITS, "2")[0] == 0
+
+
+def test_rollback_promote_and_history(call, registry):
+    code, out, _ = call("rollback", DIGITS, "--reason", "slow on old phones")
+    assert (code, out) == (0, "rolled back from version 2 to version 1\n")
+    assert registry.current().version == 1
+    code, out, _ = call("rollback", DIGITS)
+    assert code == 1, "there is nothing to go back to"
+    code, out, _ = call("promote", DIGITS, "2", "--reason", "phones mended")
+    assert (code, out) == (0, "promoted from version 1 to version 2\n")
+    code, out, _ = call("history", DIGITS)
+    rows = [re.split(r"  +", line.strip()) for line in out.splitlines()]
+    assert rows[0] == ["when", "what", "version", "who", "why"]
+    assert [(row[1], row[2], row[4]) for row in rows[1:]] == [
+        ("push", "none -> 1", "run 20261122-170000-abcd"),
+        ("push", "1 -> 2", "run 20261122-170000-abcd"),
+        ("rollback", "2 -> 1", "slow on old phones"),
+        ("promote", "1 -> 2", "phones mended"),
+    ]
+    assert [event["number"] for event in json.loads(call("history", DIGITS, "--json")[1])["events"]] == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def metadata(tmp_path):
+    """MLMD with a `PushedModel` for each of four versions."""
+    from ml_metadata import metadata_store
+    from ml_metadata.proto import metadata_store_pb2
+
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(tmp_path / "metadata.sqlite")
+    connection.sqlite.connection_mode = 3
+    store = metadata_store.MetadataStore(connection)
+    kind = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="PushedModel"))
+    artifacts = []
+    for number in range(1, 5):
+        artifact = metadata_store_pb2.Artifact(type_id=kind, state=metadata_store_pb2.Artifact.LIVE)
+        artifact.custom_properties["pushed_version"].string_value = str(number)
+        destination = f"{tmp_path.resolve()}/registry/versions/{number}"
+        artifact.custom_properties["pushed_destination"].string_value = destination
+        artifacts.append(artifact)
+    store.put_artifacts(artifacts)
+    return store
+
+
+def test_what_leaves_the_registry_leaves_the_metadata_too(call, registry, metadata, tmp_path):
+    model = tmp_path / "model.tflite"
+    for content in (b"c", b"d"):
+        model.write_bytes(content)
+        registry.push(model, manifest(content.decode()))
+    code, out, _ = call("gc", DIGITS, "--keep", "1", "--dry-run")
+    assert (code, out) == (0, "would remove versions 1, 2; versions 1, 2, 3, 4 stay\n")
+    code, out, _ = call("gc", DIGITS, "--keep", "1")
+    assert (code, out) == (0, "removed versions 1, 2; versions 3, 4 stay\n")
+    states = {one.custom_properties["pushed_version"].string_value: one.state for one in metadata.get_artifacts()}
+    live, deleted = type(metadata.get_artifacts()[0]).LIVE, type(metadata.get_artifacts()[0]).DELETED
+    assert states == {"1": deleted, "2": deleted, "3": live, "4": live}
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["promote", DIGITS], "registry promote needs the VERSION that shall be current, got none"),
+        (["gc", DIGITS], "registry gc needs to know how many versions stay, got neither --keep nor push.keep"),
+        (["gc", DIGITS, "3"], "registry gc takes no VERSION, got 3"),
+        (["gc", DIGITS, "--keep", "0"], "argument --keep: must be a whole number from 1 on, got '0'"),
+    ],
+)
+def test_changes_want_to_know_what(call, registry, argv, message):
+    code, out, err = call(*argv)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert registry.numbers() == [1, 2]

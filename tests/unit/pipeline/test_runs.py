@@ -132,6 +132,7 @@ def test_rows(workspace):
         "selected": "int8",
         "value": 0.96,
         "size_bytes": 41234,
+        "drift": None,
         "pushed_version": 1,
     }
     assert [(run["run_id"], run["status"]) for run in read_runs(workspace)] == [
@@ -162,9 +163,32 @@ def test_table_is_never_cut_in_a_pipe(workspace, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     cli.main(["runs", "--workspace", str(workspace)])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows[0] == ["run", "started", "status", "metric", "baseline", "selected", "value", "bytes", "pushed"]
-    assert rows[2] == ["a", "2026-11-22", "17:00:00", "pushed", "accuracy", "0.9700", "int8", "0.9600", "41,234", "v1"]
-    assert rows[5] == ["c", "-", "unreadable", "-", "-", "-", "-", "-", "-"]
+    assert rows[0] == [
+        "run",
+        "started",
+        "status",
+        "metric",
+        "baseline",
+        "selected",
+        "value",
+        "bytes",
+        "drift",
+        "pushed",
+    ]
+    assert rows[2] == [
+        "a",
+        "2026-11-22",
+        "17:00:00",
+        "pushed",
+        "accuracy",
+        "0.9700",
+        "int8",
+        "0.9600",
+        "41,234",
+        "-",
+        "v1",
+    ]
+    assert rows[5] == ["c", "-", "unreadable", "-", "-", "-", "-", "-", "-", "-"]
 
 
 def test_empty_workspace(tmp_path, capsys):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -155,12 +156,8 @@ def test_a_disk_filled_up_at_any_size_never_shows_a_torn_version(mount, model):
     filler, blocked, pushed = mount / "filler", 0, 0
     for kilobytes in range(48, 0, -4):
         filler.write_bytes(bytes(0))
-        with filler.open("wb") as file:
-            try:
-                file.write(bytes(kilobytes * 1024))
-                file.flush()
-            except OSError:
-                pass
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            file.write(bytes(kilobytes * 1024))
         try:
             registry.push(model, {"identity": f"{kilobytes}"})
             pushed += 1

@@ -49,6 +49,7 @@ def test_a_version_holds_the_model_the_extra_files_and_a_manifest(registry, mode
         "sha256": hashlib.sha256(MODEL).hexdigest(),
         "size_bytes": len(MODEL),
         "gzip_bytes": len(gzip.compress(MODEL, 9, mtime=0)),
+        "files": {"labels.txt": hashlib.sha256(b"zero\n").hexdigest()},
     }
     current = registry.current()
     assert current is not None

@@ -1,0 +1,180 @@
+"""A registry behind a real S3 interface on loopback: whole or absent, whatever breaks off, whoever writes too."""
+
+import hashlib
+import socket
+import threading
+
+import fsspec
+import pytest
+
+from registry import Registry, RegistryError
+from registry.integrity import find_faults
+
+
+@pytest.fixture(scope="module")
+def server():
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    yield running.get_host_and_port()
+    running.stop()
+
+
+@pytest.fixture
+def s3(server, monkeypatch):
+    """Credentials and address in the environment, and a bucket."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server))
+    files = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
+    files.mkdir("edge")
+    yield files
+    files.rm("edge", recursive=True)
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"TFL3" + bytes(range(256)) * 40)
+    return path
+
+
+@pytest.fixture
+def registry(s3):
+    return Registry("s3://edge/models/digits")
+
+
+def test_push_read_roll_back_and_collect(registry, s3, model, tmp_path):
+    assert registry.current() is None
+    assert registry.numbers() == []
+    labels = tmp_path / "labels.txt"
+    labels.write_text("zero")
+    for number, content in enumerate((b"a", b"b", b"c"), start=1):
+        model.write_bytes(content * 5000)
+        assert registry.push(model, {"identity": content.decode()}, {"labels.txt": labels}).version == number
+    current = registry.current()
+    assert (current.version, current.read("model.tflite")) == (3, b"c" * 5000)
+    assert current.names() == ["labels.txt", "manifest.json", "model.tflite"]
+    fetched = current.fetch(tmp_path / "copy")
+    assert hashlib.sha256((fetched / "model.tflite").read_bytes()).hexdigest() == current.sha256
+    assert find_faults(current) == []
+    assert registry.rollback() == 2
+    assert registry.collect(1) == ()  # 3 is the newest, 2 the current one, 1 the way back
+    registry.promote(3)
+    assert registry.collect(1) == (1,)
+    assert [event.action for event in registry.history()] == ["push"] * 3 + ["rollback", "promote", "gc"]
+    assert len(s3.ls("edge/models/digits/objects")) == 2
+
+
+def test_a_byte_that_changed_is_found(registry, s3, model):
+    registry.push(model, {"identity": "a"})
+    (path,) = s3.glob("edge/models/digits/objects/*/model.tflite")
+    content = bytearray(s3.cat_file(path))
+    content[100] ^= 1
+    s3.pipe_file(path, bytes(content))
+    (fault,) = find_faults(registry.current())
+    assert "must have the sha256 of its manifest" in fault
+
+
+class Cutting:
+    """A proxy on loopback that cuts a connection after so many bytes from the client."""
+
+    def __init__(self, target, after: int) -> None:
+        self.cut = False
+        self._target, self._left = target, after
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            threading.Thread(target=self._pump, args=(server, client, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(client, server, self), daemon=True).start()
+
+    def _pump(self, source, sink, counted) -> None:
+        try:
+            while data := source.recv(4096):
+                if counted is not None:
+                    self._left -= len(data)
+                    if self._left < 0:
+                        self.cut = True
+                        break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            end.close()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.mark.parametrize("after", [3_000, 12_000, 14_000])
+def test_an_upload_that_breaks_off_shows_nothing(registry, s3, server, model, monkeypatch, after):
+    registry.push(model, {"identity": "a"})
+    proxy = Cutting(server, after)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    model.write_bytes(b"b" * 10_000)
+    with pytest.raises(
+        RegistryError, match=r"The registry s3://edge/models/digits must be able to .* nothing half-written"
+    ):
+        Registry("s3://edge/models/digits").push(model, {"identity": "b"})
+    assert proxy.cut, "the fault is real"
+    proxy.close()
+    assert registry.numbers() == [1]
+    assert registry.current().version == 1
+    assert find_faults(registry.current()) == []
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server))
+    assert registry.push(model, {"identity": "b"}).version == 2
+
+
+def test_two_writers_never_share_a_number(s3, tmp_path):
+    errors = []
+
+    def write(name: str) -> None:
+        path = tmp_path / name
+        for turn in range(3):
+            path.write_bytes(f"{name}{turn}".encode() * 1000)
+            try:
+                Registry("s3://edge/shared").push(path, {"identity": f"{name}{turn}"})
+            except Exception as error:
+                errors.append(error)
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in ("one", "two", "three")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert errors == []
+    registry = Registry("s3://edge/shared")
+    assert registry.numbers() == list(range(1, 10))
+    assert len({version.sha256 for version in registry.versions()}) == 9
+    assert all(find_faults(version) == [] for version in registry.versions())
+    assert registry.current().version in registry.numbers()
+
+
+def test_a_bucket_that_is_not_there_is_named(s3, model):
+    with pytest.raises(RegistryError, match=r"must be able to write s3://nowhere/models.*bucket"):
+        Registry("s3://nowhere/models").push(model, {"identity": "a"})
+
+
+def test_an_address_where_nobody_answers(s3, model, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(RegistryError, match=r"must be able to .*Check the address, the bucket and the credentials"):
+        Registry("s3://edge/models").push(model, {"identity": "a"})
+
+
+def test_a_scheme_that_nobody_knows_is_refused():
+    with pytest.raises(RegistryError, match=r"push.to must be a folder or a URI that fsspec can open; gopher://x gave"):
+        Registry("gopher://x")
