@@ -12,6 +12,7 @@ from tfx.types.standard_artifacts import Examples, HyperParameters, Model, Trans
 
 from components import model_artifact, model_module
 from components.hyperparameters import read_hparams
+from components.progress import report_epoch
 from components.transformed_data import training_data
 from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
@@ -66,7 +67,7 @@ def Distill(  # noqa: N802 - a component is named like a class
         student = model_module.load(module, needs=["build_student"]).student(
             given, task=task, features=set(step.model.input_names)
         )
-    distilled = distill(student, step.data, chosen, teacher=step.teacher)
+    distilled = distill(student, step.data, chosen, teacher=step.teacher, on_epoch=report_epoch)
     step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()}, promises=[])
 
 
@@ -88,7 +89,7 @@ def Prune(  # noqa: N802
     chosen = PruneSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     targets = plan_sparsity(step.model, chosen)
-    pruned = prune(step.model, step.data, chosen, teacher=step.teacher)
+    pruned = prune(step.model, step.data, chosen, teacher=step.teacher, on_epoch=report_epoch)
     if chosen.m_by_n is not None:
         made = promise_pattern(kernels(pruned), targets, _WITH_KERNELS, *chosen.m_by_n)
     else:
@@ -114,7 +115,7 @@ def PruneChannels(  # noqa: N802
     chosen = PruneChannelsSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     groups = plan_channels(step.model, chosen)
-    smaller = prune_channels(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher)
+    smaller = prune_channels(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=report_epoch)
     report = {
         "step": "prune_channels",
         "groups": [asdict(group) for group in groups],
@@ -141,7 +142,7 @@ def Cluster(  # noqa: N802
     chosen = ClusterSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     plan = plan_clusters(step.model, chosen)
-    clustered = cluster(step.model, step.data, chosen, teacher=step.teacher)
+    clustered = cluster(step.model, step.data, chosen, teacher=step.teacher, on_epoch=report_epoch)
     made = promise_sharing(kernels(clustered), plan, _WITH_KERNELS, chosen.scope)
     report = {"step": "cluster", "scope": chosen.scope, "clusters": plan}
     step.save(clustered, compressed, report, promises=[*step.promises, *made])
@@ -165,7 +166,9 @@ def Qat(  # noqa: N802
     chosen = QatSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     layers = plan_layers(step.model, chosen)
-    aware = quantization_aware(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher)
+    aware = quantization_aware(
+        step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=report_epoch
+    )
     report = {"step": "qat", "kept": asdict(step.keep), "left_float": list(layers.left_float)}
     promises = in_one_range(step.promises, layers.quantized) if step.keep.sharing == "tensor" else step.promises
     step.save(aware, compressed, report, promises=promises)

@@ -9,6 +9,7 @@ from tfx.dsl.io import fileio
 
 from components import model_module, warm_start
 from components.hyperparameters import found_hparams
+from components.progress import report_epoch
 from components.targets import from_text
 from components.transformed_data import transformed_split
 from compression import keras_models
@@ -39,7 +40,7 @@ def run_fn(fn_args: FnArgs) -> None:
         for patterns in (fn_args.train_files, fn_args.eval_files)
     ]
     data = TrainingData(*splits, task=packed(from_text(config["task"])), seed=config["seed"])
-    history = train(model, data, TrainSettings.model_validate(config["train"]))
+    history = train(model, data, TrainSettings.model_validate(config["train"]), on_epoch=report_epoch)
     keras_models.save(model, fn_args.serving_model_dir)
     fileio.makedirs(fn_args.model_run_dir)
     with fileio.open(str(Path(fn_args.model_run_dir) / HISTORY_FILE), "w") as stream:

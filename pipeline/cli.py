@@ -35,11 +35,14 @@ COMMANDS: dict[str, Command] = {
     "validate": Command("pipeline.commands.validate", "check a configuration and what it points to"),
     "plan": Command("pipeline.commands.plan", "show the tree of variants that a configuration makes"),
     "runs": Command("pipeline.commands.runs", "list the runs of a workspace"),
+    "explain": Command("pipeline.commands.explain", "say why a variant ended as it did, and what to try next"),
     "registry": Command("pipeline.commands.registry", "list, show, verify or change what is pushed"),
     "data-schema": Command("pipeline.commands.data_schema", "show or update what data must look like"),
     "schema": Command("pipeline.commands.schema", "print the JSON Schema of the configuration"),
     "doctor": Command("pipeline.commands.doctor", "check that the environment works"),
     "data": Command("pipeline.commands.data", "put example data in place"),
+    "init": Command("pipeline.commands.init", "write a starter configuration and model module for your data"),
+    "completion": Command("pipeline.commands.completion", "print a script for completion in the shell"),
 }
 
 
@@ -101,13 +104,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
         advice = nearest(name, COMMANDS) or f"see {PROGRAM} --help"
         raise UserError(f"the command must be one of {', '.join(COMMANDS)}, got {name}; {advice}")
-    module = importlib.import_module(COMMANDS[name].module)
-    parser = _Parser(prog=f"{PROGRAM} {name}", description=module.HELP, allow_abbrev=False, parents=[shared])
-    module.configure(parser)
+    parser = parser_of(name)
     parser.set_defaults(workspace=None, json=False, quiet=False)
     args = parser.parse_args(rest[1:], namespace=options)
-    args.execute = module.execute
+    args.execute = importlib.import_module(COMMANDS[name].module).execute
     return args
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    module = importlib.import_module(COMMANDS[name].module)
+    parser = _Parser(prog=f"{PROGRAM} {name}", description=module.HELP, allow_abbrev=False, parents=[_shared_options()])
+    module.configure(parser)
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,12 +1,12 @@
-"""What people see of a run: a line per node as it ends, then one table."""
+"""What people see of a run: a live tree, or a line per node as it ends; then one table."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +14,7 @@ from components.champion import NO_CHAMPION
 from components.warm_start import describe as describe_start
 from compression.search.space import describe
 from pipeline.local import Finished
+from pipeline.run_tree import RunTree
 from pipeline.runner import NodeResult, State
 
 _MARKS = {
@@ -32,38 +33,44 @@ _STATUS_STYLES = {
 
 
 class Progress:
-    """Live display of a run; on a stream that is no terminal it prints a plain line per node.
+    """Live tree of a run; on a stream that is no terminal, or a plain one, a line per node.
 
     Args:
         stream: Where people read.
         silent: Show nothing.
         notes: Node id to a few words about it, such as the variants that share it.
+        tree: What to draw on a terminal.
     """
 
-    def __init__(self, stream: TextIO, *, silent: bool, notes: Mapping[str, str]) -> None:
+    def __init__(self, stream: TextIO, *, silent: bool, notes: Mapping[str, str], tree: RunTree) -> None:
         self._console = Console(file=stream, quiet=silent, highlight=False)
         self._notes = notes
         self._width = max(map(len, notes), default=0)
-        self._running: Live | None = None
+        self._tree = tree
+        self._live: Live | None = None
         self._not_run: list[str] = []
+        if self._console.is_terminal and not silent and not plain(os.environ):
+            # What Python code prints meanwhile belongs into the log; by default rich would show it above the tree.
+            self._live = Live(tree, console=self._console, redirect_stdout=False, redirect_stderr=False)
+            self._live.start()
 
     def start(self, node_id: str) -> None:
         """A node begins."""
+        self._tree.start(node_id)
         self._end_of_not_run()
-        if self._console.is_terminal:
-            spinner = Spinner("dots", f"{node_id:<{self._width}}  running")
-            # What Python code prints meanwhile belongs into the log; by default rich would show it above the spinner.
-            self._running = Live(
-                spinner, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            self._running.start()
+
+    def epoch(self, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        """The running node finished an epoch."""
+        self._tree.epoch(done, planned, logs)
 
     def end(self, result: NodeResult) -> None:
         """A node ended, or was passed over."""
+        self._tree.end(result)
+        if self._live is not None:
+            return
         if result.state is State.NOT_RUN:
             self._not_run.append(result.id)
             return
-        self._stop()
         word, style = _MARKS[result.state]
         seconds = f"{result.seconds:6.1f} s" if result.seconds is not None else " " * 8
         line = Text.assemble(
@@ -75,21 +82,22 @@ class Progress:
         self._console.print(line, soft_wrap=True)
 
     def close(self) -> None:
-        """No node follows."""
-        self._stop()
+        """No node follows; the tree stays as it is."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
         self._end_of_not_run()
-
-    def _stop(self) -> None:
-        """Takes the running line away."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
 
     def _end_of_not_run(self) -> None:
         """Nodes that were passed over in a row share a line."""
         if self._not_run:
             self._console.print(Text(f"  not run: {', '.join(self._not_run)}", style="yellow"), soft_wrap=True)
             self._not_run = []
+
+
+def plain(environ: Mapping[str, str]) -> bool:
+    """Whether people asked for lines without escape codes: by `NO_COLOR`, or a terminal that knows none."""
+    return bool(environ.get("NO_COLOR")) or environ.get("TERM") in ("dumb", "unknown")
 
 
 def report(finished: Finished) -> Group:

@@ -19,10 +19,15 @@ _DISK_FULL = re.compile(
     "No space left on device|database or disk is full|Disk quota exceeded|cannot commit - no transaction is active"
 )
 
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
+
 _PROJECT = Path(__file__).resolve().parents[1]
+_INSTALLED = tuple(sysconfig.get_path(name) + "/" for name in ("stdlib", "purelib", "platlib"))
+# Frames here are above every node and say nothing about one.
+_LAUNCHES = str(_PROJECT / "pipeline") + "/"
 _NOT_THE_USERS = (
     *(str(_PROJECT / package) + "/" for package in ("components", "compression", "pipeline", "registry")),
-    *(sysconfig.get_path(name) + "/" for name in ("stdlib", "purelib", "platlib")),
+    *_INSTALLED,
 )
 
 
@@ -44,6 +49,31 @@ def cause(error: BaseException) -> str:
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt)\b.*:", line)]
     sentence = raised[-1] if len(lines) > 1 and raised else f"{type(root).__name__}: {text}"
     return (sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}...") + _place(root)
+
+
+def excerpt(error: BaseException) -> list[str]:
+    """The lines of the log that matter: the two innermost frames in the user's code or ours, and what was raised.
+
+    At most five. None for our own errors: their sentence is written for the reader, and the frames add nothing.
+    """
+    if any(isinstance(link, _OURS) for link in _chain(error)):
+        return []
+    root = _chain(error)[-1]
+    text = str(root)
+    # Beam hands an error of a worker on as the text of its traceback.
+    lines = text.splitlines() if _FRAME.search(text) else "".join(traceback.format_exception(root)).splitlines()
+    starts = [
+        number
+        for number, line in enumerate(lines)
+        if (frame := _FRAME.match(line)) and not frame["file"].startswith((*_INSTALLED, _LAUNCHES, "<"))
+    ]
+    shown = []
+    for start in starts[-2:]:
+        shown.append(lines[start].strip())
+        if start + 1 < len(lines) and not _FRAME.match(lines[start + 1]) and lines[start + 1].startswith("    "):
+            shown.append(f"  {lines[start + 1].strip()}")
+    raised = [line.strip() for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt)\b", line)]
+    return [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in [*shown, *raised[-1:]]]
 
 
 def refuses_data(node_id: str, error: BaseException) -> bool:

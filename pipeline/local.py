@@ -18,7 +18,7 @@ from pipeline.console import Console
 from pipeline.errors import EdgeError, RunFailed
 from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
-from pipeline.plan import Plan, describe, make_plan
+from pipeline.plan import Plan, describe, make_plan, root_id
 from pipeline.workspace import Workspace, new_run_id, now
 
 
@@ -51,6 +51,7 @@ class Finished:
         summary_path: Where the summary stands.
         log: Where the log stands.
         refused: Whether it failed because nodes that read the data refused them, and for nothing else.
+        excerpts: The lines of the log that matter, by failed node.
     """
 
     summary: dict[str, Any]
@@ -58,6 +59,7 @@ class Finished:
     summary_path: Path
     log: Path
     refused: bool = False
+    excerpts: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -133,24 +135,30 @@ class _Run:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
             nodes, interrupted = self._run_nodes(terminal)
             summary, failures = self._conclude(nodes, interrupted)
-            refused = _refused(nodes)
+            refused, excerpts = _refused(nodes), _excerpts(nodes)
             done = list(self._tidy(nodes, summary, interrupted))
         for line in done:
             self._console.say(line)
         try:
-            return Finished(summary, failures, self._write(summary), log, refused)
+            return Finished(summary, failures, self._write(summary), log, refused, excerpts)
         except OSError as error:
             said = f"the summary must be written to {log.parent}, but that gave: {error.strerror}"
             raise RunFailed("\n".join([*failures, said])) from error
 
     def _run_nodes(self, terminal: TextIO) -> tuple[_Nodes, Interrupted | None]:
         local_run = self._prepare()
+        from components.progress import heard_by
         from pipeline.display import Progress
+        from pipeline.history import seconds_by_node
+        from pipeline.run_tree import make_tree
         from pipeline.runner import NodeResult, State
 
         nodes = _Nodes(local_run.node_ids)
         notes = dict.fromkeys(nodes.order, "") | _notes(self._plan)
-        progress = Progress(terminal, silent=self._console.json_mode or self._console.quiet, notes=notes)
+        history = seconds_by_node(self._workspace.run_folder(self._run_id).parent)
+        tree = make_tree(self._plan, nodes.order, root_id(self._config), history)
+        silent = self._console.json_mode or self._console.quiet
+        progress = Progress(terminal, silent=silent, notes=notes, tree=tree)
 
         def on_start(node_id: str) -> None:
             self._signals.check()
@@ -167,7 +175,8 @@ class _Run:
             progress.end(result)
 
         try:
-            local_run.execute(on_start, on_end)
+            with heard_by(progress.epoch):
+                local_run.execute(on_start, on_end)
         except Interrupted as interruption:
             self._signals.settle()
             if nodes.running is not None:
@@ -271,6 +280,13 @@ def _refused(nodes: _Nodes) -> bool:
 
     errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
     return bool(errors) and all(refuses_data(node_id, error) for node_id, error in errors.items())
+
+
+def _excerpts(nodes: _Nodes) -> dict[str, list[str]]:
+    from pipeline.failure import excerpt
+
+    errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
+    return {node_id: lines for node_id, error in errors.items() if (lines := excerpt(error))}
 
 
 def _notes(plan: Plan) -> dict[str, str]:

@@ -43,7 +43,10 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     console.say(report(finished))
     if code:
         resume = local.resume_command(config, args.workspace)
-        console.error("\n".join([*finished.failures, f"log      {finished.log}", f"resume   {resume}"]), code)
+        # The innermost lines for people; the JSON result is the summary.
+        excerpts = [f"  {line}" for lines in finished.excerpts.values() for line in lines]
+        told = [*finished.failures, *excerpts, f"log      {finished.log}", f"resume   {resume}"]
+        console.error("\n".join(told), code)
     if summary["status"] == "blocked" and args.fail_on_blocked:
         message = "nothing was pushed: --fail-on-blocked wants a variant that passes the gate, and none did"
         console.error(message, BLOCKED_EXIT_CODE)

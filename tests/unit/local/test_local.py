@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from components.errors import InputError
 from pipeline import run_log
 from pipeline.code_hash import _source, code_sha256
 from pipeline.errors import UserError, WorkspaceInUse
-from pipeline.failure import cause
+from pipeline.failure import cause, excerpt
 from pipeline.interruption import Interrupted, watched
 from pipeline.workspace import Workspace
 
@@ -146,3 +147,26 @@ def test_signal_is_raised_until_it_arrives():
         signals.check()
     assert signal.getsignal(signal.SIGINT) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_excerpt_names_the_users_line(tmp_path):
+    module = tmp_path / "mine.py"
+    module.write_text("import json\n\n\ndef build():\n    inner()\n\n\ndef inner():\n    json.loads('{')\n")
+    code = compile(module.read_text(), str(module), "exec")
+    space: dict[str, object] = {}
+    exec(code, space)
+    with pytest.raises(ValueError, match="Expecting") as raised:
+        space["build"]()
+    expected = [
+        f'File "{module}", line 5, in build',
+        "  inner()",
+        f'File "{module}", line 9, in inner',
+        "  json.loads('{')",
+    ]
+    assert excerpt(raised.value)[:4] == expected
+    assert excerpt(raised.value)[4].startswith("json.decoder.JSONDecodeError: Expecting")
+    assert len(excerpt(raised.value)) == 5
+    # Beam gives the traceback of a worker as text.
+    text = "".join(traceback.format_exception(raised.value))
+    assert excerpt(RuntimeError(text)) == excerpt(raised.value)
+    assert excerpt(InputError("label must be there")) == []

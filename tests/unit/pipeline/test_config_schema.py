@@ -1,5 +1,6 @@
 """What is generated from the configuration's types: JSON Schema and reference of keys."""
 
+import json
 from pathlib import Path
 
 import jsonschema
@@ -79,3 +80,15 @@ def test_every_key_of_the_schema_is_in_the_reference():
     assert [key for key in sorted(keys) if f"`{key}`" not in text and f".{key}" not in text] == []
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert all(row.rstrip(" |").count(" | ") >= 3 and not row.endswith("|  |") for row in rows)
+
+
+def test_the_schema_that_editors_read_is_the_one_that_the_loader_obeys():
+    advice = "python -m pipeline schema -o configs/schema.json"
+    assert json.loads((CONFIGS / "schema.json").read_text()) == json_schema(), advice
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_editors_find_the_schema_of_every_configuration(path):
+    comment, _, name = path.read_text().splitlines()[0].partition("$schema=")
+    assert comment == "# yaml-language-server: "
+    assert (path.parent / name).is_file()
