@@ -26,7 +26,7 @@ _INSTALLED = tuple(sysconfig.get_path(name) + "/" for name in ("stdlib", "pureli
 # Frames here are above every node and say nothing about one.
 _LAUNCHES = str(_PROJECT / "pipeline") + "/"
 _NOT_THE_USERS = (
-    *(str(_PROJECT / package) + "/" for package in ("components", "compression", "pipeline", "registry")),
+    *(str(_PROJECT / package) + "/" for package in ("components", "compression", "pipeline", "registry", "report")),
     *_INSTALLED,
 )
 
