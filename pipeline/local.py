@@ -1,6 +1,5 @@
 """One run on this machine, from the lock of the workspace to the summary."""
 
-import json
 import logging
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from typing import Any, TextIO
 from pipeline import frozen_schema, run_log
 from pipeline.config import Config
 from pipeline.console import Console
+from pipeline.durable import replace_json
 from pipeline.errors import EdgeError, RunFailed
 from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
@@ -134,13 +134,13 @@ class _Run:
         with run_log.into(log) as terminal:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
             nodes, interrupted = self._run_nodes(terminal)
-            summary, failures = self._conclude(nodes, interrupted)
+            summary, details, failures = self._conclude(nodes, interrupted)
             refused, excerpts = _refused(nodes), _excerpts(nodes)
             done = list(self._tidy(nodes, summary, interrupted))
         for line in done:
             self._console.say(line)
         try:
-            return Finished(summary, failures, self._write(summary), log, refused, excerpts)
+            return Finished(summary, failures, self._write(summary, details), log, refused, excerpts)
         except OSError as error:
             said = f"the summary must be written to {log.parent}, but that gave: {error.strerror}"
             raise RunFailed("\n".join([*failures, said])) from error
@@ -210,7 +210,10 @@ class _Run:
             pipeline, self._run_id, selection, never_cached=graph.NEVER_CACHED, tolerant=graph.TOLERANT
         )
 
-    def _conclude(self, nodes: _Nodes, interruption: Interrupted | None) -> tuple[dict[str, Any], list[str]]:
+    def _conclude(
+        self, nodes: _Nodes, interruption: Interrupted | None
+    ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+        """The summary, its details, and one sentence for every failure."""
         from pipeline import outcome
         from pipeline.failure import cause
         from pipeline.runner import NodeResult, State
@@ -227,7 +230,7 @@ class _Run:
         failures = [f"{result.id} failed: {cause(result.error)}" for result in results if result.error is not None]
         if interruption:
             failures.append(f"interrupted by {interruption} in {nodes.running or 'between two nodes'}")
-        return summary, failures
+        return summary, outcome.detail(self._config, self._plan, results), failures
 
     def _tidy(self, nodes: _Nodes, summary: dict[str, Any], interrupted: Interrupted | None) -> Iterator[str]:
         """What is seen to while the workspace is still held; yields what people may want to know."""
@@ -240,16 +243,12 @@ class _Run:
         if interrupted is None and self._request.end is None:
             yield from housekeeping.remove_old(self._config, self._workspace)
 
-    def _write(self, summary: dict[str, Any]) -> Path:
-        """Writes the summary so that it is there whole or not at all."""
-        path = self._workspace.run_folder(self._run_id) / "summary.json"
-        beside = path.with_suffix(".incoming")
-        try:
-            beside.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-        return path
+    def _write(self, summary: dict[str, Any], details: dict[str, Any]) -> Path:
+        """Writes each so that it is there whole or not at all; where a summary stands, its details stand beside it."""
+        folder = self._workspace.run_folder(self._run_id)
+        replace_json(folder / "details.json", details, flushed=False)
+        replace_json(folder / "summary.json", summary, flushed=False)
+        return folder / "summary.json"
 
 
 def tell_hooks(config: Config, console: Console, finished: Finished) -> None:
