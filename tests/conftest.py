@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,22 +19,35 @@ def _read(name: str) -> tuple[dict, dict]:
     return tuple(json.loads((_RUNS / name / file).read_text()) for file in ("summary.json", "details.json"))
 
 
+@pytest.fixture(scope="session")
+def run_facts() -> Callable[[str], Callable[[], tuple[dict, dict]]]:
+    """Kind of a run to what reads its summary and details anew.
+
+    `pushed`; `failed`: every conversion did; `hostile`: every string of data or configuration ends in `hostile_text`.
+    """
+    return {
+        "pushed": lambda: _read("digits"),
+        "failed": lambda: _read("all_failed"),
+        "hostile": lambda: _make_hostile(*_read("digits")),
+    }.__getitem__
+
+
 @pytest.fixture
-def pushed_run() -> tuple[dict, dict]:
+def pushed_run(run_facts) -> tuple[dict, dict]:
     """Summary and details of a real run that pushed."""
-    return _read("digits")
+    return run_facts("pushed")()
 
 
 @pytest.fixture
-def failed_run() -> tuple[dict, dict]:
+def failed_run(run_facts) -> tuple[dict, dict]:
     """Summary and details of a real run in which every conversion failed."""
-    return _read("all_failed")
+    return run_facts("failed")()
 
 
-@pytest.fixture
-def hostile_run() -> tuple[dict, dict, str]:
-    """Summary and details in which every string of data or configuration ends in markup, and that markup."""
-    return *_make_hostile(*_read("digits")), _HOSTILE
+@pytest.fixture(scope="session")
+def hostile_text() -> str:
+    """Markup that tries to run."""
+    return _HOSTILE
 
 
 _FREE = {

@@ -189,8 +189,8 @@ def shape(page: Page) -> Counter:
     )
 
 
-def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_code(hostile_run):
-    summary, details, hostile_text = hostile_run
+def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_code(run_facts, hostile_text):
+    summary, details = run_facts("hostile")()
     harmless = json.loads(
         json.dumps([summary, details]).replace(json.dumps(hostile_text)[1:-1], "x" * len(hostile_text))
     )
@@ -205,8 +205,8 @@ def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_c
     assert hostile_text in json.dumps(json.loads(page.data["charts"]), ensure_ascii=False).replace('\\"', '"')
 
 
-def test_data_are_nowhere_but_in_text_and_in_data(hostile_run):
-    text = run_page.render(*hostile_run[:2])
+def test_data_are_nowhere_but_in_text_and_in_data(run_facts):
+    text = run_page.render(*run_facts("hostile")())
     scripts = text.split("<script>")[1:]
     assert all("onerror=alert" not in script.split("</script>")[0] for script in scripts)
     assert "onerror=alert" not in "".join(text.split("<style>")[1].split("</style>")[0])
