@@ -16,7 +16,8 @@ from report import run_page
 ROOT = Path(__file__).resolve().parent.parent
 FACTS = ROOT / "tests" / "unit" / "report" / "samples" / "digits"
 PICTURE = ROOT / "docs" / "images" / "report.png"
-SIZE = {"width": 1280, "height": 1760}
+SIZE = {"width": 1360, "height": 2210}
+SCALE = 0.6
 
 
 def main() -> int:
@@ -29,7 +30,7 @@ def main() -> int:
         # Chromium refuses to run as root inside of its sandbox.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = driver.chromium.launch(executable_path=find(), args=arguments)
-        page = browser.new_page(viewport=SIZE, color_scheme="light")
+        page = browser.new_page(viewport=SIZE, device_scale_factor=SCALE, color_scheme="light")
         page.goto(page_file.as_uri())
         # Charts are drawn when they come near the screen.
         page.locator("#pareto").scroll_into_view_if_needed()
