@@ -16,7 +16,7 @@ from report import run_page
 ROOT = Path(__file__).resolve().parent.parent
 FACTS = ROOT / "tests" / "unit" / "report" / "samples" / "digits"
 PICTURE = ROOT / "docs" / "images" / "report.png"
-SIZE = {"width": 1360, "height": 2210}
+SIZE = {"width": 1360, "height": 2270}
 SCALE = 0.6
 
 
