@@ -16,6 +16,7 @@ from pipeline.cycles.fingerprint import Fingerprint, HashCache, take
 from pipeline.cycles.record import Measured, Record, Records, Status
 from pipeline.durable import replace_json
 from pipeline.errors import EdgeError, WorkspaceInUse
+from pipeline.processes import this_process
 from pipeline.workspace import Workspace, new_run_id, now
 from registry import Registry, RegistryError
 
@@ -108,7 +109,7 @@ def _begin(config: Config, decision: Decision, fingerprint: Fingerprint) -> Reco
         reasons=decision.reasons,
         fingerprint=fingerprint,
         run_id=new_run_id(),
-        process=owner.this_process(),
+        process=this_process(),
         started_at=now(),
         champion=_champion(config),
     )
