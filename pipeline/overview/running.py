@@ -28,7 +28,7 @@ def unfinished(folder: Path) -> dict[str, Any]:
         "run_id": folder.name,
         "state": "unfinished",
         "name": None,
-        "started_at": None,
+        "started_at": _from_id(folder.name),
         "why": "it left no summary",
         "progress": None,
     }
@@ -37,6 +37,18 @@ def unfinished(folder: Path) -> dict[str, Any]:
         return row if found is None else {**row, **_told(found)}
     except (KeyError, TypeError, ValueError, AttributeError):
         return row
+
+
+def _from_id(run_id: str) -> str | None:
+    """When a run began, by its id.
+
+    >>> _from_id("20261125-093507-9e2c"), _from_id("mine")
+    ('2026-11-25T09:35:07+00:00', None)
+    """
+    try:
+        return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        return None
 
 
 def _told(found: Mapping[str, Any]) -> dict[str, Any]:

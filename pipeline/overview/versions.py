@@ -73,5 +73,5 @@ def _row(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "drop_ci": numbers.get("drop_ci"),
         "size_bytes": manifest.get("size_bytes"),
         "gzip_bytes": manifest.get("gzip_bytes"),
-        "sha256": manifest.get("sha256"),
+        "latency_ms": ((manifest.get("edge") or {}).get("latency") or {}).get("p50_ms"),
     }
