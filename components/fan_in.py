@@ -61,6 +61,15 @@ def input_key(kind: str, variant: str) -> str:
     return f"{kind}_{variant}"
 
 
+def step_key(node_id: str) -> str:
+    """Name of the input for the model of a step between the float model and the conversions.
+
+    >>> step_key("prune-1a2b3c4d")
+    'step_prune_1a2b3c4d'
+    """
+    return f"step_{node_id.replace('-', '_')}"
+
+
 def single(input_dict: Mapping[str, list[Artifact]], key: str) -> Any:  # noqa: ANN401 - the artifact's own class
     """The one artifact of an optional input, or `None`."""
     artifacts = input_dict.get(key) or []

@@ -111,14 +111,18 @@ def _describe_window(examples: Examples, spec: IngestSpec) -> None:
         }
         for span, files in by_span.items()
     ]
+    files = len({file.path for file in spec.files})
     with fileio.open(f"{examples.uri}/{WINDOW_FILE}", "w") as stream:
-        stream.write(json.dumps({"spans": spans, "notes": asdict(spec.notes)}))
+        stream.write(json.dumps({"spans": spans, "files": files, "notes": asdict(spec.notes)}))
     if spec.newest is not None:
         examples.span, examples.version = spec.newest, by_span[spec.newest][0].version or 0
 
 
 def read_window(examples_uri: str) -> dict[str, Any]:
-    """`{spans: [{span, name, version, files, examples: {split: n}}], notes}` of ingest's output; spans may be none."""
+    """`{spans: [{span, name, version, files, examples: {split: n}}], files, notes}` of ingest's output.
+
+    There may be no spans; `files` is the number of all files that were read.
+    """
     with fileio.open(f"{examples_uri}/{WINDOW_FILE}") as stream:
         return json.loads(stream.read())
 

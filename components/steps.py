@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tensorflow import keras
@@ -12,7 +12,7 @@ from tfx.types.standard_artifacts import Examples, HyperParameters, Model, Trans
 
 from components import model_artifact, model_module
 from components.hyperparameters import read_hparams
-from components.progress import report_epoch
+from components.training_history import TrainingHistory
 from components.transformed_data import training_data
 from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
@@ -67,7 +67,7 @@ def Distill(  # noqa: N802 - a component is named like a class
         student = model_module.load(module, needs=["build_student"]).student(
             given, task=task, features=set(step.model.input_names)
         )
-    distilled = distill(student, step.data, chosen, teacher=step.teacher, on_epoch=report_epoch)
+    distilled = distill(student, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
     step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()}, promises=[])
 
 
@@ -89,7 +89,7 @@ def Prune(  # noqa: N802
     chosen = PruneSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     targets = plan_sparsity(step.model, chosen)
-    pruned = prune(step.model, step.data, chosen, teacher=step.teacher, on_epoch=report_epoch)
+    pruned = prune(step.model, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
     if chosen.m_by_n is not None:
         made = promise_pattern(kernels(pruned), targets, _WITH_KERNELS, *chosen.m_by_n)
     else:
@@ -115,7 +115,7 @@ def PruneChannels(  # noqa: N802
     chosen = PruneChannelsSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     groups = plan_channels(step.model, chosen)
-    smaller = prune_channels(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=report_epoch)
+    smaller = prune_channels(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=step.history)
     report = {
         "step": "prune_channels",
         "groups": [asdict(group) for group in groups],
@@ -142,7 +142,7 @@ def Cluster(  # noqa: N802
     chosen = ClusterSettings.model_validate_json(settings)
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     plan = plan_clusters(step.model, chosen)
-    clustered = cluster(step.model, step.data, chosen, teacher=step.teacher, on_epoch=report_epoch)
+    clustered = cluster(step.model, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
     made = promise_sharing(kernels(clustered), plan, _WITH_KERNELS, chosen.scope)
     report = {"step": "cluster", "scope": chosen.scope, "clusters": plan}
     step.save(clustered, compressed, report, promises=[*step.promises, *made])
@@ -167,7 +167,7 @@ def Qat(  # noqa: N802
     step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
     layers = plan_layers(step.model, chosen)
     aware = quantization_aware(
-        step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=report_epoch
+        step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=step.history
     )
     report = {"step": "qat", "kept": asdict(step.keep), "left_float": list(layers.left_float)}
     promises = in_one_range(step.promises, layers.quantized) if step.keep.sharing == "tensor" else step.promises
@@ -176,12 +176,16 @@ def Qat(  # noqa: N802
 
 @dataclass(frozen=True)
 class _TrainingStep:
-    """What every step that trains reads: its model, data, reports of the steps before, and a teacher if it has one."""
+    """What every step that trains reads: its model, data, reports of the steps before, and a teacher if it has one.
+
+    `history` keeps what is reported of its epochs.
+    """
 
     model: keras.Model
     data: TrainingData
     before: list[dict[str, Any]]
     teacher: keras.Model | None
+    history: TrainingHistory = field(default_factory=TrainingHistory)
 
     @classmethod
     def read(
@@ -217,7 +221,7 @@ class _TrainingStep:
         self, compressed: keras.Model, artifact: Model, report: dict[str, Any], *, promises: Iterable[Promise]
     ) -> None:
         """Writes the model with the reports of all steps up to it; `promises` are all that hold from here on."""
-        report = {**report, "promises": to_plain(promises)}
+        report = {**report, "promises": to_plain(promises), "history": self.history.series}
         model_artifact.save_keras(compressed, artifact, [*self.before, report])
 
 

@@ -33,6 +33,8 @@ from components import (
     summary_champion,
     summary_variant,
 )
+from components.details import compose as details
+from components.details.compose import DETAILS_FILE
 from components.drift_report import read_drift
 from components.search import read_trials
 from components.selector import read_selection
@@ -45,6 +47,17 @@ _GATE_METHOD = (
     "bootstrap for other metrics"
 )
 
+_TYPES = {
+    "examples": Examples,
+    "statistics": ExampleStatistics,
+    "drift": ExampleStatistics,
+    "edge_baseline": InfraBlessing,
+    "model_run": ModelRun,
+    "search": TunerResults,
+    "pushed": PushedModel,
+}
+"""Inputs that are no models."""
+
 _NOT_MEASURED = {
     "started_at": "the runner adds it",
     "nodes": "the runner adds them",
@@ -52,14 +65,16 @@ _NOT_MEASURED = {
 
 
 class _Executor(BaseExecutor):
-    """Writes `summary.json` into the output artifact."""
+    """Writes `summary.json` and `details.json` into the output artifact."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
         run_id = getattr(self._context, "pipeline_run_id", None)
-        summary = compose(input_dict, json.loads(exec_properties["facts"]), run_id)
+        facts = json.loads(exec_properties["facts"])
         folder = Path(get_single_instance(output_dict["summary"]).uri)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2, allow_nan=False))
+        files = {SUMMARY_FILE: compose(input_dict, facts, run_id), DETAILS_FILE: details.compose(input_dict, facts)}
+        for name, content in files.items():
+            (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False))
 
 
 def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], run_id: str | None) -> dict[str, Any]:
@@ -68,7 +83,8 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
     Args:
         input_dict: Artifacts by input name, as `Summary` declares them; any may be absent.
         facts: `{name, seed, config_sha256, metric, level, steps: {variant: [..]}, nodes: {variant: {quantize, gate,
-            edge}}}`, `search` when there is one, and `champion` and `warm_start` when they are asked for.
+            edge}}}`, `search` when there is one, `champion` and `warm_start` when they are asked for, and `details`,
+            which `components.details.compose` reads.
         run_id: Id of the run.
     """
     found = outcomes.collect(input_dict, list(facts["steps"]))
@@ -114,6 +130,11 @@ def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], 
             **({} if search else {"search": _no_search(facts)}),
         },
     }
+
+
+def _plain(facts: Mapping[str, Any]) -> str:
+    """Facts as a parameter; `{{` in the user's text would be taken for a placeholder on Kubeflow."""
+    return json.dumps(facts).replace("{{", "{\\u007b")
 
 
 def _ended(input_dict: Mapping[str, list[Artifact]]) -> dict[str, Any]:
@@ -184,7 +205,8 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `baseline`, `edge_baseline`, `champion`, `model_run`, `search`, `selected` and `pushed`.
+        inputs: `examples`, `statistics`, `drift`, `float_model`, `model_run`, `baseline`, `edge_baseline`, `champion`,
+            `search`, `selected`, `pushed`, and the model of every step that trains under `fan_in.step_key`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """
@@ -200,23 +222,12 @@ class Summary(BaseComponent):
         facts: dict[str, Any],
         code_sha256: str,
     ) -> None:
-        types = {
-            "examples": Examples,
-            "drift": ExampleStatistics,
-            "baseline": Model,
-            "edge_baseline": InfraBlessing,
-            "champion": Model,
-            "model_run": ModelRun,
-            "search": TunerResults,
-            "selected": Model,
-            "pushed": PushedModel,
-        }
         super().__init__(
             spec=fan_in.make_spec(
                 "SummarySpec",
                 variants=variants,
-                inputs={key: (types[key], channel) for key, channel in inputs.items()},
+                inputs={key: (_TYPES.get(key, Model), channel) for key, channel in inputs.items()},
                 outputs={"summary": ModelEvaluation},
-                parameters={"facts": json.dumps(facts), "code_sha256": code_sha256},
+                parameters={"facts": _plain(facts), "code_sha256": code_sha256},
             )
         )

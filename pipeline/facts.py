@@ -6,6 +6,7 @@ from components.evaluate.spec import GateSpec, Rule, SliceRule
 from compression.outputs import packed
 from pipeline.config import Config
 from pipeline.config.gate import Thresholds
+from pipeline.details_facts import details_facts
 from pipeline.frozen_schema import source
 from pipeline.plan import Plan, describe
 
@@ -50,6 +51,7 @@ def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
             variant.name: {"quantize": variant.quantize_id, "gate": variant.gate_id, "edge": variant.edge_id}
             for variant in plan.variants
         },
+        "details": details_facts(config, plan),
         **({"search": True} if config.model.search else {}),
         **({"champion": True} if config.gate.asks_champion else {}),
         **({"warm_start": True} if config.train.warm_start == "champion" else {}),

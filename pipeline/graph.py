@@ -36,6 +36,7 @@ from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.search import make_search
 from pipeline.start_nodes import drift_node, pretrained_model, schema_node, trainer, transform
 from pipeline.steps import STEPS
+from pipeline.summary_inputs import run_sources, variant_sources
 
 BEAM_ARGS = [
     # `DirectRunner` would first try to download another runner's binary.
@@ -126,9 +127,10 @@ class _Graph:
             "schema"
         ]
         anomalies = self._add(ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema), "validator")
-        drift = self._drift(schema)
         guard = DataGuard(
-            anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard"), **drift
+            anomalies=anomalies.outputs["anomalies"],
+            code_sha256=code_sha256("components.data_guard"),
+            **self._drift(schema),
         )
         self._add(guard, "data-guard")
         transformed = transform(self._config, self._examples, schema, list(spec.splits), self._pretrained)
@@ -143,11 +145,10 @@ class _Graph:
 
     def _drift(self, schema: BaseChannel) -> dict[str, BaseChannel]:
         """How far new data are from older ones, for a configuration that asks."""
-        self._measured: dict[str, BaseChannel] = {}
-        if self._config.data.guard is not None:
-            node = self._add(drift_node(self._config, self._examples, schema), "drift")
-            self._measured = {"drift": node.outputs["drift"]}
-        return self._measured
+        if self._config.data.guard is None:
+            return {}
+        node = self._add(drift_node(self._config, self._examples, schema), "drift")
+        return {"drift": node.outputs["drift"]}
 
     def _float_model(self) -> None:
         """Where every variant begins: what the Trainer makes, or what was trained elsewhere."""
@@ -189,14 +190,10 @@ class _Graph:
             code_sha256=code_sha256("components.evaluate.gate"),
             **champion_nodes.contest(self._champion, self._examples),
         )
-        gate = self._add(gate, variant.gate_id)
+        self._add(gate, variant.gate_id)
         shipped = self._export(variant.raw_id, model)
-        return {
-            "model": shipped,
-            "evaluation": gate.outputs["evaluation"],
-            "blessing": gate.outputs["blessing"],
-            "edge": self._edge_check(variant.edge_id, shipped, self._config.edge),
-        }
+        self._edge_check(variant.edge_id, shipped, self._config.edge)
+        return {kind: self._output(*source) for kind, source in variant_sources(variant).items()}
 
     def _export(self, node_id: str | None, model: BaseChannel) -> BaseChannel:
         """The file that ships: the model itself, or the model behind its transform."""
@@ -209,7 +206,7 @@ class _Graph:
         """The float model as TFLite, its answers to the eval split for all gates, and how fast it is."""
         model = self._quantize("baseline", QuantizeSettings(mode="float32"), self._root, variant="")
         # With its transform too, so that sizes and latencies compare like with like.
-        self._baseline = self._export("raw-baseline", model)
+        shipped = self._export("raw-baseline", model)
         # The Keras model is the truth: its TFLite form is only compared in size and speed.
         answers = BaselineAnswers(
             **self._transformed,
@@ -220,9 +217,9 @@ class _Graph:
         self._answers = self._add(answers, "baseline-answers").outputs["answers"]
         # Budgets are for what is pushed.
         settings = EdgeSettings(profile=self._config.edge.profile, threads=self._config.edge.threads)
-        self._edge_baseline = self._edge_check("edge-baseline", self._baseline, settings)
+        self._edge_check("edge-baseline", shipped, settings)
 
-    def _edge_check(self, node_id: str, model: BaseChannel, settings: EdgeSettings) -> BaseChannel:
+    def _edge_check(self, node_id: str, model: BaseChannel, settings: EdgeSettings) -> None:
         check = EdgeCheck(
             **self._transformed | ({} if self._front is None else {"examples": self._examples, "inputs": "raw"}),
             model=model,
@@ -231,7 +228,7 @@ class _Graph:
             host_key=host_key(settings.threads),
             code_sha256=code_sha256("components.edge_check"),
         )
-        return self._add(check, node_id).outputs["blessing"]
+        self._add(check, node_id)
 
     @property
     def _transformed(self) -> dict[str, BaseChannel]:
@@ -278,23 +275,11 @@ class _Graph:
             facts={**{key: facts[key] for key in ("name", "steps")}, "label_names": config.data.label_names},
             code_sha256=code_sha256("components.edge_pusher"),
         )
-        pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
-        inputs = {
-            **self._measured,
-            "examples": self._examples,
-            "baseline": self._baseline,
-            "edge_baseline": self._edge_baseline,
-        }
-        if self._search:
-            inputs["search"] = self._search.outputs["tuner_results"]
-        if self._champion:
-            inputs["champion"] = self._champion["champion"].outputs["champion"]
-        if config.train.warm_start == "champion":
-            inputs["model_run"] = self._root.outputs["model_run"]
-        summary = Summary(
-            self._variants,
-            {**inputs, "selected": selected, "pushed": pushed},
-            facts=facts,
-            code_sha256=code_sha256("components.summary"),
-        )
+        self._add(pusher, "edge-pusher")
+        inputs = {key: self._output(*source) for key, source in run_sources(config, plan).items()}
+        summary = Summary(self._variants, inputs, facts=facts, code_sha256=code_sha256("components.summary"))
         self._add(summary, "summary")
+
+    def _output(self, node_id: str, key: str) -> BaseChannel:
+        """An output of a node that was added before."""
+        return next(node for node in self.nodes if node.id == node_id).outputs[key]

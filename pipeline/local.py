@@ -131,12 +131,12 @@ class _Run:
         with run_log.into(log) as terminal:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
             nodes = self._run_nodes(terminal, progress)
-            summary = self._summarize(nodes)
+            summary, details = self._conclude(nodes)
             done = list(self._tidy(nodes, summary))
         for line in done:
             self._console.say(line)
         try:
-            path = self._write(summary)
+            path = self._write(summary, details)
         except OSError as error:
             said = f"the summary must be written to {folder}, but that gave: {error.strerror}"
             raise RunFailed("\n".join([*nodes.failures, said])) from error
@@ -184,13 +184,15 @@ class _Run:
             pipeline, self._run_id, selection, never_cached=graph.NEVER_CACHED, tolerant=graph.TOLERANT
         )
 
-    def _summarize(self, nodes: "Nodes") -> dict[str, Any]:
+    def _conclude(self, nodes: "Nodes") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The summary, and its details."""
         from pipeline import outcome
 
         code = nodes.interruption.exit_code if nodes.interruption else None
-        return outcome.summarize(
+        summary = outcome.summarize(
             self._config, self._plan, nodes.results, run_id=self._run_id, started_at=self._started_at, interrupted=code
         )
+        return summary, outcome.detail(self._config, self._plan, nodes.results)
 
     def _tidy(self, nodes: "Nodes", summary: dict[str, Any]) -> Iterator[str]:
         """What is seen to while the workspace is still held; yields what people may want to know."""
@@ -203,10 +205,12 @@ class _Run:
         if nodes.interruption is None and self._request.end is None:
             yield from housekeeping.remove_old(self._config, self._workspace)
 
-    def _write(self, summary: dict[str, Any]) -> Path:
-        path = self._workspace.run_folder(self._run_id) / "summary.json"
-        replace_json(path, summary)
-        return path
+    def _write(self, summary: dict[str, Any], details: dict[str, Any]) -> Path:
+        """Writes each so that it is there whole or not at all; where a summary stands, its details stand beside it."""
+        folder = self._workspace.run_folder(self._run_id)
+        replace_json(folder / "details.json", details, flushed=False)
+        replace_json(folder / "summary.json", summary, flushed=False)
+        return folder / "summary.json"
 
 
 def tell_hooks(config: Config, console: Console, finished: Finished) -> None:

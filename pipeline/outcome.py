@@ -1,22 +1,28 @@
 """From node results and the summary node's artifact to the summary of a run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfx.types import Artifact
 
+from components.details import compose as details
+from components.details.compose import DETAILS_FILE
 from components.summary import SUMMARY_FILE, compose
 from pipeline.config import Config
 from pipeline.facts import summary_facts
 from pipeline.failure import cause
 from pipeline.plan import Plan
 from pipeline.runner import NodeResult, State
+from pipeline.summary_inputs import Source, all_sources, run_sources
 from pipeline.workspace import now
 
 BASELINE_PARTS = {"baseline", "raw-baseline", "edge-baseline"}
 """Nodes that measure the baseline's file; a run whose variants pass does without."""
+
+OF_DATA = {"examples", "drift"}
+"""What the summary of a run that ended early tells all the same; it speaks of variants when all had their turn."""
 
 
 def summarize(
@@ -33,7 +39,10 @@ def summarize(
         interrupted: Exit code of a run that was interrupted (130, 143), else `None`.
     """
     states = {result.id: result for result in results}
-    summary = _from_node(states) or compose(_ended_early(states), summary_facts(config, plan), run_id)
+    sources = {key: source for key, source in run_sources(config, plan).items() if key in OF_DATA}
+    summary = _from_node(states, SUMMARY_FILE) or compose(
+        _ended_early(sources, states), summary_facts(config, plan), run_id
+    )
     shared = _shared_nodes(plan, states)
     for variant, way in zip(summary["variants"], plan.variants, strict=True):
         _add_stage(variant, shared, [*way.interior, *way.finishing], states)
@@ -44,21 +53,33 @@ def summarize(
     return summary
 
 
-def _from_node(states: dict[str, NodeResult]) -> dict[str, Any] | None:
+def detail(config: Config, plan: Plan, results: Sequence[NodeResult]) -> dict[str, Any]:
+    """The details under the summary, as far as the run got; `report/details_schema.json` describes them.
+
+    Args:
+        config: The configuration.
+        plan: Its plan.
+        results: How the nodes ended.
+    """
+    states = {result.id: result for result in results}
+    made = _from_node(states, DETAILS_FILE)
+    return made or details.compose(_ended_early(all_sources(config, plan), states), summary_facts(config, plan))
+
+
+def _from_node(states: dict[str, NodeResult], name: str) -> dict[str, Any] | None:
     result = states.get("summary")
     if result is None or not result.outputs or not result.succeeded:
         return None
-    return json.loads((Path(result.outputs["summary"][0].uri) / SUMMARY_FILE).read_text())
+    return json.loads((Path(result.outputs["summary"][0].uri) / name).read_text())
 
 
-def _ended_early(states: dict[str, NodeResult]) -> dict[str, list[Artifact]]:
-    """What a run that did not get to its summary node knows of its data all the same."""
-    found = {}
-    for node_id, output in (("ingest", "examples"), ("drift", "drift")):
-        result = states.get(node_id)
-        if result is not None and result.succeeded and result.outputs:
-            found[output] = list(result.outputs[output])
-    return found
+def _ended_early(sources: Mapping[str, Source], states: dict[str, NodeResult]) -> dict[str, list[Artifact]]:
+    """What a run that did not get to its summary node knows all the same: the artifacts of nodes that succeeded."""
+    return {
+        key: list(states[node_id].outputs[output])
+        for key, (node_id, output) in sources.items()
+        if node_id in states and states[node_id].succeeded and states[node_id].outputs
+    }
 
 
 def _own_nodes(plan: Plan) -> set[str]:

@@ -170,11 +170,11 @@ class LocalRun:
             return NodeResult(node_id, State.FAILED, time.monotonic() - begin, error)
         state = self._state(info.execution_id)
         error = InputsMissing(f"the inputs of {node_id} could not be resolved") if state is State.FAILED else None
-        outputs = self._cached_outputs(info.execution_id) if state is State.CACHED else info.output_dict
+        outputs = {} if state is State.FAILED else self._outputs(info.execution_id)
         return NodeResult(node_id, state, time.monotonic() - begin, error, outputs)
 
-    def _cached_outputs(self, execution_id: int) -> Mapping[str, list[Artifact]]:
-        """The launcher names places that it would have written to."""
+    def _outputs(self, execution_id: int) -> Mapping[str, list[Artifact]]:
+        """As MLMD has them: the launcher names places that a cached node would have written to, and no properties."""
         with metadata.Metadata(self._connection) as handle:
             return execution_lib.get_output_artifacts(handle, execution_id)
 

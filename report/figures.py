@@ -42,6 +42,15 @@ def interval(bounds: tuple[float | None, float | None] | list[float | None] | No
     return f"from {change(low)}" if high is None else f"{change(low)} to {change(high)}"
 
 
+def span(bounds: tuple[float, float] | list[float] | None) -> str:
+    """Two bounds of a quality.
+
+    >>> span([0.9745, 0.997])
+    '0.9745 to 0.9970'
+    """
+    return ABSENT if bounds is None else f"{metric(bounds[0])} to {metric(bounds[1])}"
+
+
 def count(value: float | None) -> str:
     """A whole number with commas.
 
@@ -49,6 +58,15 @@ def count(value: float | None) -> str:
     '58,060'
     """
     return ABSENT if value is None else f"{value:,.0f}"
+
+
+def signed(value: int | None) -> str:
+    """A whole number with its sign.
+
+    >>> signed(3), signed(-1), signed(0)
+    ('+3', '−1', '0')
+    """
+    return ABSENT if value is None else "0" if value == 0 else f"{value:+,}".replace("-", "−")
 
 
 def size(value: float | None) -> str:
@@ -152,7 +170,9 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "metric": metric,
     "change": change,
     "interval": interval,
+    "span": span,
     "number": count,
+    "signed": signed,
     "size": size,
     "milliseconds": milliseconds,
     "share": share,

@@ -1,9 +1,27 @@
 """The page of one run: `report.html`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from report import page
+from report import charts, page
+from report.run import card, confusion, curves, data, layers, lineage, pareto, slices, tree, variants, verdict
+from report.run.facts import Context, Facts
+
+PARTS: tuple[tuple[str, str, Callable[[Facts], Context]], ...] = (
+    ("verdict", "", verdict.context),
+    ("model", "The model", card.context),
+    ("variants", "Variants", variants.context),
+    ("pareto", "Cost against quality", pareto.context),
+    ("tree", "How they were made", tree.context),
+    ("layers", "Layers", layers.context),
+    ("slices", "Slices", slices.context),
+    ("confusion", "Confusion", confusion.context),
+    ("curves", "Trainings", curves.context),
+    ("data", "Data", data.context),
+    ("lineage", "Where it came from", lineage.context),
+    ("environment", "Environment", lineage.environment),
+)
+"""Id (of the section and of its template), title (none: it stands on top), and what makes it; in the page's order."""
 
 
 def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None) -> str:
@@ -16,5 +34,37 @@ def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None) -> str
     Returns:
         The HTML text, the same for the same arguments.
     """
-    del details  # the sections that need them follow
-    return page.render("run.html", {"summary": summary})
+    facts = Facts(summary, details)
+    parts = [{"id": name, "title": title, "context": make(facts)} for name, title, make in PARTS]
+    drawn = _drawn({str(part["id"]): part["context"] for part in parts})
+    scripts = [page.asset("tables.js")]
+    if drawn:
+        scripts = [charts.library(), page.asset("charts.js"), *scripts]
+    return page.render(
+        "run.html",
+        {
+            "name": summary["name"],
+            "run_id": summary["run_id"],
+            "started": summary["started_at"] or summary["finished_at"],
+            "seconds": sum(node["seconds"] or 0.0 for node in summary["nodes"]),
+            "parts": parts,
+        },
+        data={"charts": drawn} if drawn else {},
+        styles=[page.asset("run.css")],
+        scripts=scripts,
+    )
+
+
+def _drawn(contexts: Mapping[str, Any]) -> dict[str, Any]:
+    """All charts of the page by the names that the templates give their places."""
+    found: dict[str, Any] = {}
+    for name in ("pareto", "layers"):
+        if contexts[name].get("specs"):
+            found[name] = {"choices": contexts[name]["specs"]}
+    for number, variant in enumerate(contexts["slices"].get("variants", ()), 1):
+        if variant["spec"]:
+            found[f"slices-{number}"] = {"spec": variant["spec"]}
+    for outer, step in enumerate(contexts["curves"].get("steps", ()), 1):
+        for inner, one in enumerate(step["charts"], 1):
+            found[f"curve-{outer}-{inner}"] = {"spec": one["spec"]}
+    return found

@@ -53,6 +53,7 @@ class Config(Settings):
 
     _file: str = PrivateAttr(default="the configuration")
     _lines: dict[KeyPath, int] = PrivateAttr(default_factory=dict)
+    _text: str | None = PrivateAttr(default=None)
 
     @property
     def workspace(self) -> Path:
@@ -90,6 +91,11 @@ class Config(Settings):
     def file(self) -> str:
         """The file it was loaded from, as the user named it."""
         return self._file
+
+    @property
+    def text(self) -> str | None:
+        """The file as the user wrote it; `None` for a configuration that was made otherwise."""
+        return self._text
 
     def line(self, *path: str | int) -> int:
         """The line of a key in the file, or of the nearest key above it that the file holds."""
@@ -187,6 +193,7 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
         raise report(str(path), faults, document.lines)
     config._file = str(path)
     config._lines = document.lines
+    config._text = document.text
     return config
 
 

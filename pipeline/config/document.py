@@ -26,6 +26,7 @@ class Document:
 
     Attributes:
         file: Its name, as the user gave it.
+        text: What it holds.
         value: Mappings, lists and scalars.
         lines: Line of every key and list item, counted from 1.
         faults: What was wrong already here: duplicate keys, foreign tags, keys that are not strings.
@@ -33,6 +34,7 @@ class Document:
     """
 
     file: str
+    text: str = ""
     value: object = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -75,7 +77,8 @@ def read(path: Path) -> Document:
         UserError: The file cannot be read or is no YAML; anything milder is in the document's `faults`.
     """
     document = Document(str(path))
-    node = _compose(document, _text(document, path))
+    document.text = _text(document, path)
+    node = _compose(document, document.text)
     if not isinstance(node, yaml.MappingNode):
         got = "an empty file" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         line = 1 if node is None else node.start_mark.line + 1

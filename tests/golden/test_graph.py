@@ -13,7 +13,7 @@ from components.ingest_spec import IngestSpec, SourceFile, SplitShare
 from components.pretrained_spec import InputSpec, PretrainedSpec
 from components.targets import to_text
 from pipeline.config import load
-from pipeline.graph import BEAM_ARGS, build
+from pipeline.graph import BEAM_ARGS, NEVER_CACHED, build
 
 pytestmark = pytest.mark.golden
 
@@ -67,8 +67,9 @@ def plain(node):
 
 
 def hide(text):
-    """Hashes of code change with every edit, and the host from machine to machine."""
+    """Hashes of code change with every edit, the host from machine to machine, comments with every thought."""
     text = re.sub(r".* \| litert .*", "<host>", text)
+    text = re.sub(r'"config": "(?:[^"\\]|\\.)*"', '"config": "<text>"', text)
     return re.sub(r"\b[0-9a-f]{64}\b", "<sha256>", text)
 
 
@@ -107,6 +108,34 @@ def test_every_code_of_ours_is_in_the_cache_key(nodes):
                 assert re.fullmatch(r"[0-9a-f]{64}", parameters["code_sha256"])
         elif "custom_config" in parameters:
             assert re.search(r'"code_sha256": "[0-9a-f]{64}"', parameters["custom_config"])
+
+
+def test_the_text_of_the_configuration_reaches_the_summary_alone(nodes):
+    """A comment must redo no node: only the summary, which never comes from the cache, is told the text."""
+    told = {
+        node.node_info.id: json.loads(node.parameters.parameters["facts"].field_value.string_value)
+        for node in nodes
+        if "facts" in node.parameters.parameters
+    }
+    assert told["summary"]["details"]["config"] == (ROOT / "configs" / "digits.yaml").read_text()
+    assert "summary" in NEVER_CACHED
+    told.pop("summary")
+    others = [str(node.parameters) for node in nodes if node.node_info.id != "summary"]
+    assert not [text for text in [*others, json.dumps(told)] if "Handwritten digits" in text]
+
+
+def test_what_a_user_writes_is_no_placeholder_of_kubeflow(tmp_path):
+    text = (ROOT / "configs" / "digits.yaml").read_text() + "# {{workflow.name}} {{$.inputs}}\n"
+    path = tmp_path / "edge.yaml"
+    path.write_text(text)
+    compiled = [node.pipeline_node for node in Compiler().compile(build_graph(load(path))).nodes]
+    (facts,) = (
+        node.parameters.parameters["facts"].field_value.string_value
+        for node in compiled
+        if node.node_info.id == "summary"
+    )
+    assert "{{" not in facts
+    assert json.loads(facts)["details"]["config"] == text
 
 
 def test_beam_is_told_its_runner():

@@ -1,0 +1,121 @@
+"""What each finished file holds, layer by layer, and what quantization did to it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from report import charts, figures
+from report.run.facts import Context, Facts
+
+_BASELINE = "baseline"
+_ROW = 26
+_MOST_ROWS = 120
+
+_MEASURES: Mapping[str, tuple[str, str]] = {
+    "output": ("Error of the output", "relative error of the layer's output"),
+    "weights": ("Error of the weights", "relative error of the weights"),
+    "size_bytes": ("Bytes", "bytes of the weights"),
+    "sparsity": ("Zeros", "share of zeros among the weights"),
+}
+"""Key to the word on its button and to what it is."""
+
+
+def context(facts: Facts) -> Context:
+    """`files`, one table for each variant and the baseline; `choices` and `specs` of the map of all layers."""
+    layers = facts.details["layers"]
+    if not layers or not any(layers.values()):
+        return {"missing": facts.why("layers")}
+    first = facts.shown["name"] if facts.shown else None
+    names = sorted((name for name in layers if layers[name]), key=lambda name: (name == _BASELINE, name != first))
+    reference = {_key(row): row["size_bytes"] for row in layers.get(_BASELINE) or ()}
+    rows = [_cell(name, layer) for name in names for layer in layers[name]]
+    maps = {key: spec for key in _MEASURES if (spec := _map(key, rows, names)) is not None}
+    return {
+        "missing": None,
+        "choices": [(key, _MEASURES[key][0]) for key in maps],
+        "words": {key: _MEASURES[key][1] for key in maps},
+        "specs": maps,
+        "files": [_file(name, layers[name], reference, name == first) for name in names],
+    }
+
+
+def _key(layer: Mapping[str, Any]) -> str:
+    """What a layer is called in all files: by its kernels in the Keras model, where these are known."""
+    return ", ".join(layer["kernels"]) or str(layer["name"])
+
+
+def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str, int], opened: bool) -> dict[str, Any]:
+    largest = max((layer["size_bytes"] for layer in layers), default=0) or 1
+    return {
+        "name": "float model" if name == _BASELINE else name,
+        "opened": opened,
+        "bytes": sum(layer["size_bytes"] for layer in layers),
+        "rows": [
+            {
+                **layer,
+                "key": _key(layer),
+                "shape": " × ".join(map(str, layer["shape"])),
+                "part": layer["size_bytes"] / largest,
+                "before": reference.get(_key(layer)) if name != _BASELINE else None,
+                "errors": {kind: _error(layer, kind) for kind in ("weights", "output")},
+            }
+            for layer in layers
+        ],
+    }
+
+
+def _error(layer: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    value = (layer["error"] or {}).get(kind)
+    missing = layer["not_measured"] or {}
+    return {"value": value, "why": missing.get(f"error.{kind}", missing.get("error", "not measured"))}
+
+
+def _cell(name: str, layer: Mapping[str, Any]) -> charts.Row:
+    error = layer["error"] or {}
+    return {
+        "variant": "float model" if name == _BASELINE else name,
+        "layer": _key(layer),
+        "op": layer["op"],
+        "dtype": layer["dtype"],
+        "size_bytes": layer["size_bytes"],
+        "sparsity": layer["sparsity"],
+        "weights": error.get("weights"),
+        "output": error.get("output"),
+    }
+
+
+def _map(measure: str, cells: Sequence[charts.Row], names: Sequence[str]) -> charts.Spec | None:
+    """Layers against variants, darker where there is more; None: nothing was measured."""
+    known = [cell for cell in cells if cell[measure] is not None]
+    order = list(dict.fromkeys(cell["layer"] for cell in cells))[:_MOST_ROWS]
+    known = [cell for cell in known if cell["layer"] in set(order)]
+    most = max((cell[measure] for cell in known), default=0)
+    if not most:
+        return None
+    show = figures.count if measure == "size_bytes" else figures.share
+    rows = [
+        {
+            **{key: cell[key] for key in ("variant", "layer")},
+            "value": cell[measure],
+            "text": show(cell[measure]),
+            "tip": charts.tip(
+                (cell["layer"], cell["variant"]),
+                (_MEASURES[measure][1], show(cell[measure])),
+                ("operator", cell["op"]),
+                ("type", cell["dtype"]),
+            ),
+        }
+        for cell in known
+    ]
+    shown = ["float model" if name == _BASELINE else name for name in names]
+    base = alt.Chart(charts.table(rows)).encode(
+        x=alt.X("variant:N", sort=shown, title=None, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=120)),
+        y=alt.Y("layer:N", sort=order, title=None, axis=alt.Axis(labelLimit=190)),
+    )
+    heat = base.mark_rect(color="var(--c2)", cornerRadius=2, aria=False, tooltip=alt.TooltipContent(content="data"))
+    scale = alt.Scale(domain=[0, most], range=[0.04, 0.62])
+    heat = heat.encode(opacity=alt.Opacity("value:Q", scale=scale, legend=None))
+    narrow = f"width < {46 * len(names)} ? '' : datum.text"
+    words = base.mark_text(color=charts.INK, fontSize=11, text=alt.ExprRef(narrow), aria=False)
+    return charts.finish(alt.layer(heat, words), _ROW * len(order))
