@@ -29,7 +29,7 @@ def write_report(folder: Path) -> Path:
         Where the page stands.
 
     Raises:
-        NoSummary: There is no summary.
+        NoSummary: There is no summary, or one of another form.
         OSError: The page cannot be written.
     """
     from report import run_page
@@ -37,7 +37,12 @@ def write_report(folder: Path) -> Path:
     summary = read_json(folder / SUMMARY)
     if summary is None:
         raise NoSummary(f"{folder / SUMMARY} must be a readable summary")
-    return _replace(folder / REPORT, run_page.render(summary, read_json(folder / DETAILS)))
+    try:
+        text = run_page.render(summary, read_json(folder / DETAILS))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"{folder / SUMMARY} and {DETAILS} beside it must be as this release writes them"
+        raise NoSummary(f"{said} ({type(error).__name__}: {error})") from error
+    return _replace(folder / REPORT, text)
 
 
 def write_index(config: Config) -> Path:
@@ -64,6 +69,12 @@ def index_html(overview: Mapping[str, Any]) -> str:
     return index_page.render(overview)
 
 
+def refresh_index(config: Config, warn: Callable[[str], None]) -> None:
+    """Writes the page of a workspace anew where there is one, after something that was no run; see `after_run`."""
+    if (Workspace(config.workspace).root / INDEX).is_file():
+        _attempt("page of the workspace", lambda: write_index(config), config, warn)
+
+
 def after_run(config: Config, run_id: str, warn: Callable[[str], None]) -> Path | None:
     """Both pages, at the end of a run; what goes wrong here is one warning and no fault of the run.
 
@@ -75,20 +86,19 @@ def after_run(config: Config, run_id: str, warn: Callable[[str], None]) -> Path 
     Returns:
         Where the page of the run stands; None when it could not be written.
     """
-    again = f"tfx-edge report {config.file} writes it again"
-    made: Path | None = None
-    for what, write in (
-        ("report of the run", lambda: write_report(Workspace(config.workspace).run_folder(run_id))),
-        ("page of the workspace", lambda: write_index(config)),
-    ):
-        try:
-            path = write()
-        except Exception as error:  # a page is no reason to lose a model that was pushed
-            cause = " ".join(f"{type(error).__name__}: {error}".split())
-            warn(f"the {what} must be written, but that gave: {cause}; {again}")
-            continue
-        made = path if path.name == REPORT else made
+    folder = Workspace(config.workspace).run_folder(run_id)
+    made = _attempt("report of the run", lambda: write_report(folder), config, warn)
+    _attempt("page of the workspace", lambda: write_index(config), config, warn)
     return made
+
+
+def _attempt(what: str, write: Callable[[], Path], config: Config, warn: Callable[[str], None]) -> Path | None:
+    try:
+        return write()
+    except Exception as error:  # a page is no reason to lose a model that was pushed
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        warn(f"the {what} must be written, but that gave: {cause}; tfx-edge report {config.file} writes it again")
+        return None
 
 
 def _replace(path: Path, text: str) -> Path:

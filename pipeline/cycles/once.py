@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.champion_version import find_champion
-from pipeline import local, preflight
+from pipeline import local, preflight, report_files
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cycles import owner
@@ -175,6 +175,8 @@ class _Cycle:
         except OSError as error:
             # The next cycle takes this one for killed and runs again, mostly from the cache.
             self._console.warn(f"what became of {record.title} must be written down, but that gave: {error.strerror}")
+        # The run wrote it when this cycle was still open.
+        report_files.refresh_index(self._config, self._console.warn)
         return record
 
 

@@ -6,13 +6,21 @@ import math
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from pipeline.config import load
 from registry import Registry
 
 SMALL = json.loads((Path(__file__).parents[1] / "pipeline" / "summaries" / "small.json").read_text())
+CONFIG = """\
+name: digits
+data: {{format: tfrecord, path: {folder}/data, label: label}}
+model: {{module: models.digits, task: multiclass}}
+variants: {{int8: [quantize: {{mode: int8}}]}}
+gate: {{metric: accuracy, max_drop: 0.1}}
+runtime: {{workspace: {folder}/workspace}}
+"""
 BEGIN = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 
@@ -22,9 +30,10 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "workspace"
         self.registry = Registry(self.root / "registry")
-        self.config = SimpleNamespace(
-            workspace=self.root, registry=str(self.root / "registry"), name="digits", file="configs/digits.yaml"
-        )
+        self.file = folder / "digits.yaml"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(CONFIG.format(folder=folder))
+        self.config = load(self.file, {})
 
     def summary(self, number: int, **changes: object) -> dict:
         """That of the run `number`, two days after the one before; it blocks every variant when nothing is changed."""
