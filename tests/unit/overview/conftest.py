@@ -59,7 +59,16 @@ class World:
             variant |= {"reasons": ["accuracy may drop by at most 0.01; it drops by 0.02"], "size_bytes": size + 3_500}
             variant["latency_ms"] |= {"p50": 0.0012 + (number * 31 % 17) / 40_000}
         distance = round(0.02 + abs(math.sin(number / 5)) / 12, 4)
-        summary["data"]["drift"] = {"distance": distance, "feature": "image", "notice": 0.08, "stop": None}
+        summary["data"]["drift"] = {
+            "distance": distance,
+            "feature": "image",
+            "features": {"image": distance},
+            "against": f"span {number} against span {number - 1}",
+            "notice": 0.08,
+            "stop": None,
+            "noticed": distance > 0.08,
+            "stopped": False,
+        }
         return summary | changes
 
     def write(self, summary: dict) -> Path:
