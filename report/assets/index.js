@@ -44,7 +44,6 @@
   document.addEventListener("click", (event) => {
     const head = event.target.closest("#runs-table th button");
     const filter = event.target.closest("[data-filter] button");
-    const point = event.target.closest("[data-run]");
     if (head) {
       const column = head.parentElement.cellIndex;
       const turns = { none: "ascending", ascending: "descending", descending: "none" };
@@ -57,31 +56,55 @@
     } else if (event.target.closest("#more")) {
       chosen.all = true;
       arrange();
-    } else if (point) {
-      const link = document.querySelector(`tr[data-row="${point.dataset.run}"] th a`);
-      if (link) location.assign(link.href);
     }
   });
 
   // Points -----------------------------------------------------------------------------------------------------------
+  // Marks of many runs are small and lie close together: the nearest one is meant.
+  const REACH = 24;
   let tip = null;
+  let told = null;
   const hide = () => {
     tip?.remove();
-    tip = null;
+    told?.classList.remove("told");
+    tip = told = null;
   };
-  document.addEventListener("pointerover", (event) => {
+  const middle = (mark) => {
+    const box = mark.getBoundingClientRect();
+    return [box.left + box.width / 2, box.top + box.height / 2];
+  };
+  const nearest = (event) => {
+    const drawing = event.target.closest?.(".drawing");
+    let [found, least] = [null, REACH];
+    drawing?.querySelectorAll("[data-tip]").forEach((mark) => {
+      const [x, y] = middle(mark);
+      const distance = Math.hypot(event.clientX - x, event.clientY - y);
+      if (distance < least) [found, least] = [mark, distance];
+    });
+    return found;
+  };
+  const tell = (mark) => {
+    if (mark === told) return;
     hide();
-    const point = event.target.closest?.("[data-tip]");
-    if (!point) return;
-    const figure = point.closest("figure");
+    if (!mark) return;
+    const figure = mark.closest("figure");
+    told = mark;
+    told.classList.add("told");
     tip = document.createElement("div");
     tip.className = "tip";
-    tip.textContent = point.dataset.tip;
+    tip.textContent = mark.dataset.tip;
     figure.append(tip);
-    const [frame, mark] = [figure.getBoundingClientRect(), point.getBoundingClientRect()];
-    const left = mark.left - frame.left + mark.width / 2 - tip.offsetWidth / 2;
+    const frame = figure.getBoundingClientRect();
+    const [x, y] = middle(mark);
+    const left = x - frame.left - tip.offsetWidth / 2;
     tip.style.left = `${Math.max(0, Math.min(left, frame.width - tip.offsetWidth))}px`;
-    tip.style.top = `${mark.top - frame.top - tip.offsetHeight - 8}px`;
+    tip.style.top = `${y - frame.top - tip.offsetHeight - 12}px`;
+  };
+  document.addEventListener("pointermove", (event) => tell(nearest(event)));
+  document.addEventListener("click", (event) => {
+    const row = nearest(event)?.dataset.run;
+    const link = row && document.querySelector(`tr[data-row="${row}"] th a`);
+    if (link) location.assign(link.href);
   });
   const showNewest = () =>
     document.querySelectorAll(".drawing").forEach((drawing) => {
