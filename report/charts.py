@@ -12,6 +12,8 @@ import vl_convert
 
 Row = dict[str, Any]
 Spec = dict[str, Any]
+Layer = Any
+"""A chart of Altair, whose methods tell no types."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 COLORS = tuple(f"var(--c{number})" for number in range(1, 7))
@@ -22,7 +24,8 @@ STATUS_COLORS = {"passed": "var(--c3)", "blocked": "var(--c2)", "not enough data
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script of about 0.9 MB; made once in a process, in about 1.5 s."""
-    return str(vl_convert.javascript_bundle())
+    bundle: Any = vl_convert.javascript_bundle  # its stub demands an argument that the function does not
+    return str(bundle())
 
 
 def table(rows: Sequence[Row]) -> alt.InlineData:
@@ -30,11 +33,11 @@ def table(rows: Sequence[Row]) -> alt.InlineData:
     return alt.InlineData(values=list(rows))
 
 
-def finish(chart: alt.LayerChart | alt.Chart, height: int) -> Spec:
-    """The chart as wide as its place on the page, in the theme's colours.
+def finish(layers: Sequence[Layer], height: int) -> Spec:
+    """Layers as one chart, as wide as its place on the page, in the theme's colours.
 
     Args:
-        chart: Layers whose data hold `tip`, a list of label and text, where the pointer shall tell something.
+        layers: From back to front; their data hold `tip`, of `tip()`, where the pointer shall tell something.
         height: In pixels.
 
     Returns:
@@ -52,7 +55,7 @@ def finish(chart: alt.LayerChart | alt.Chart, height: int) -> Spec:
         titlePadding=10,
     )
     legend = alt.LegendConfig(labelColor=INK, titleColor=MUTED, labelFontSize=12, orient="top", title=None)
-    finished = chart.properties(width="container", height=height, background="transparent")
+    finished: Any = alt.layer(*layers).properties(width="container", height=height, background="transparent")
     configured = finished.configure(
         font=FONT, axis=axis, legend=legend, view=alt.ViewConfig(stroke=None), autosize=alt.AutoSizeParams(type="fit-x")
     )

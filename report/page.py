@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from report import figures
 
@@ -89,9 +89,22 @@ def embed(value: object) -> Markup:
     """
     # ASCII alone: that takes care of U+2028 and U+2029 too, which end a line in JavaScript and not in JSON.
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for character, escape in _UNSAFE_IN_SCRIPTS.items():
-        text = text.replace(character, escape)
+    for character, harmless in _UNSAFE_IN_SCRIPTS.items():
+        text = text.replace(character, harmless)
     return Markup(text)
+
+
+def prose(text: str) -> Markup:
+    """A message of ours with its names in backticks set as code; whatever else it holds stays text.
+
+    >>> prose("raise `time_limit_s`, <b>")
+    Markup('raise <code>time_limit_s</code>, &lt;b&gt;')
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd number of backticks sets nothing off
+        return escape(text)
+    wrapped = (Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in enumerate(parts))
+    return Markup("").join(wrapped)
 
 
 def _inline(text: str, element: str) -> Markup:
@@ -130,4 +143,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(figures.FILTERS)
+    environment.filters["prose"] = prose
     return environment

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from report import charts, page
-from report.run import card, confusion, curves, data, layers, lineage, pareto, slices, tree, variants, verdict
+from report.run import card, confusion, curves, data, layers, lineage, pareto, slices, tree, trying, variants, verdict
 from report.run.facts import Context, Facts
 
 PARTS: tuple[tuple[str, str, Callable[[Facts], Context]], ...] = (
     ("verdict", "", verdict.context),
     ("model", "The model", card.context),
     ("variants", "Variants", variants.context),
+    ("advice", "What to try", trying.context),
     ("pareto", "Cost against quality", pareto.context),
-    ("tree", "How they were made", tree.context),
+    ("tree", "Tree of steps", tree.context),
     ("layers", "Layers", layers.context),
     ("slices", "Slices", slices.context),
     ("confusion", "Confusion", confusion.context),
@@ -22,6 +23,8 @@ PARTS: tuple[tuple[str, str, Callable[[Facts], Context]], ...] = (
     ("environment", "Environment", lineage.environment),
 )
 """Id (of the section and of its template), title (none: it stands on top), and what makes it; in the page's order."""
+
+_FIRST = ("verdict", "advice")
 
 
 def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None) -> str:
@@ -36,6 +39,9 @@ def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None) -> str
     """
     facts = Facts(summary, details)
     parts = [{"id": name, "title": title, "context": make(facts)} for name, title, make in PARTS]
+    if summary["status"] != "pushed":
+        # Who has no model looks for the way to one.
+        parts.sort(key=lambda part: _FIRST.index(str(part["id"])) if part["id"] in _FIRST else len(_FIRST))
     drawn = _drawn({str(part["id"]): part["context"] for part in parts})
     scripts = [page.asset("tables.js")]
     if drawn:

@@ -5,12 +5,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.advice import Advice, advise
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config.faults import nearest
 from pipeline.console import Console
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
+from report.advice import Advice, advise
 
 HELP = "say why a variant ended as it did, and what to try next"
 

@@ -8,15 +8,14 @@ from report.run.facts import Context, Facts, Variant
 from report.run.variants import MARKS
 
 _RULES = {
-    "max_drop": "drop",
-    "max_drop_percent": "drop in percent",
-    "max_drop_vs_champion": "drop against the champion",
-    "min_value": "value, at least",
-    "max_value": "value, at most",
-    "min_examples": "examples",
-    "examples": "examples",
+    "max_drop": "drop of {}",
+    "max_drop_percent": "drop of {}, in percent",
+    "max_drop_vs_champion": "drop of {} against the champion",
+    "min_value": "{}, at least",
+    "max_value": "{}, at most",
+    "examples": "examples, at least",
 }
-"""Rule of the gate to what it is about."""
+"""Rule of the gate to what it asks of a metric."""
 
 
 def context(facts: Facts) -> Context:
@@ -41,7 +40,7 @@ def _costs(facts: Facts, chosen: Variant) -> list[tuple[str, str]]:
     before, latency = facts.summary["baseline"], chosen["latency_ms"]
     missing = chosen["not_measured"]
     raw, packed = (figures.times(before[key], chosen[key]) for key in ("size_bytes", "gzip_bytes"))
-    pairs = [
+    return [
         ("File", f"{figures.count(chosen['size_bytes'])} bytes, {raw} smaller"),
         ("After gzip", f"{figures.count(chosen['gzip_bytes'])} bytes, {packed} smaller"),
         ("Latency", _latency(latency) or _missing(missing, "latency_ms")),
@@ -50,14 +49,13 @@ def _costs(facts: Facts, chosen: Variant) -> list[tuple[str, str]]:
         ("Zeros", figures.share(chosen["sparsity"])),
         ("Distinct weights", figures.count(chosen["distinct_weights"])),
     ]
-    return pairs
 
 
 def _latency(latency: Mapping[str, Any] | None) -> str:
     if not latency:
         return ""
-    parts = [(figures.milliseconds(latency[key]), word) for key, word in (("p50", "median"), ("p90", "90 %"))]
-    return f"{', '.join(f'{value} ms {word}' for value, word in parts)}, one example on this host"
+    median, most = (figures.milliseconds(latency[key]) for key in ("p50", "p90"))
+    return f"median {median} ms, 9 of 10 within {most} ms; one example on this host"
 
 
 def _bytes(value: int | None) -> str:
@@ -98,10 +96,9 @@ def _rule(gate: Mapping[str, Any]) -> dict[str, Any]:
         show = figures.count
     lower, upper = gate["bounds"]
     # What decides is the bound on the side of the threshold.
-    decisive = lower if gate["rule"] in ("min_value", "examples", "min_examples") else upper
+    decisive = lower if gate["rule"] in ("min_value", "examples") else upper
     return {
-        "metric": gate["metric"],
-        "what": _RULES.get(gate["rule"], figures.words(gate["rule"])),
+        "what": _RULES.get(gate["rule"], f"{figures.words(gate['rule'])} of {{}}").format(gate["metric"]),
         "threshold": figures.count(gate["threshold"]) if show is figures.count else figures.metric(gate["threshold"]),
         "value": show(gate["value"]),
         "bound": show(decisive),

@@ -30,7 +30,7 @@ def _of(one: Mapping[str, Any], shown: str | None) -> dict[str, Any] | None:
     if not before or name is None:
         return None
     after, labels = variants[name], [str(label) for label in one["labels"]]
-    difference = [[new - old for new, old in zip(*rows, strict=True)] for rows in zip(after, before, strict=True)]
+    difference = _subtract(after, before)
     small = len(labels) <= _MOST_CLASSES
     return {
         "output": one.get("output", ""),
@@ -48,6 +48,10 @@ def _of(one: Mapping[str, Any], shown: str | None) -> dict[str, Any] | None:
         "same": not any(any(row) for row in difference),
         "recalls": [_recall(label, k, before, after) for k, label in enumerate(labels)] if small else [],
     }
+
+
+def _subtract(after: Matrix, before: Matrix) -> Matrix:
+    return [[new - before[k][j] for j, new in enumerate(row)] for k, row in enumerate(after)]
 
 
 def _shaded(matrix: Matrix) -> list[list[tuple[int, str]]]:

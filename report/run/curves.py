@@ -13,6 +13,7 @@ _HEIGHT = 200
 _MOST_DOTS = 40
 _MOST_ROWS = 12
 _COLORS = {"training": "var(--c1)", "validation": "var(--c2)"}
+_DASHES = {"training": [1, 0], "validation": [5, 3]}
 
 
 def context(facts: Facts) -> Context:
@@ -55,14 +56,11 @@ def _spec(measure: str, epochs: Sequence[int], series: Mapping[str, Sequence[flo
     ]
     if not rows:
         return None
-    kinds = list(dict.fromkeys(row["series"] for row in rows))
-    color = alt.Color(
-        "series:N",
-        title=None,
-        scale=alt.Scale(domain=kinds, range=[_COLORS[kind] for kind in kinds]),
-        legend=alt.Legend(symbolType="circle", symbolDash=[1, 0], symbolStrokeWidth=0),
-    )
-    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(_COLORS), range=[[1, 0], [5, 3]]), legend=None)
+    kinds = list(dict.fromkeys(str(row["series"]) for row in rows))
+    legend = alt.Legend(title=None, symbolType="stroke", symbolSize=260, symbolStrokeWidth=2)
+    color = alt.Color("series:N", scale=alt.Scale(domain=kinds, range=[_COLORS[kind] for kind in kinds]), legend=legend)
+    dashes = [_DASHES[kind] for kind in kinds]
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=kinds, range=dashes), legend=legend)
     ticks = alt.Axis(tickMinStep=1, format="d", grid=False, tickCount=8)
     base = alt.Chart(charts.table(rows)).encode(
         x=alt.X("epoch:Q", title="epoch", axis=ticks, scale=alt.Scale(domain=[min(epochs), max(epochs)], nice=False)),
@@ -72,7 +70,7 @@ def _spec(measure: str, epochs: Sequence[int], series: Mapping[str, Sequence[flo
     line = base.mark_line(strokeWidth=2, aria=False).encode(strokeDash=dash)
     seen = 1 if len(epochs) <= _MOST_DOTS else 0
     dots = base.mark_point(filled=True, size=34, opacity=seen, aria=False, tooltip=alt.TooltipContent(content="data"))
-    return charts.finish(alt.layer(line, dots), _HEIGHT)
+    return charts.finish([line, dots], _HEIGHT)
 
 
 def _thinned(epochs: Sequence[int], series: Mapping[str, Sequence[float | None]]) -> list[dict[str, Any]]:

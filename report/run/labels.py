@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 from typing import Any
 
@@ -42,22 +43,35 @@ class Range:
         return (value - low) / (high - low)
 
 
-def place(rows: Sequence[dict[str, Any]], across: Range, up: Range, height: float) -> None:
+Corner = tuple[float, float]
+
+
+def place(rows: Sequence[dict[str, Any]], lines: Sequence[Corner], across: Range, up: Range, height: float) -> None:
     """Adds `dx`, `dy` and `align` to each row with `name`, `x` and `y`; the place with the freest view wins.
 
     Args:
         rows: Points; later ones give way to earlier ones.
+        lines: Corners of a line that goes upright or level from one to the next, which names keep clear of.
         across: The horizontal axis.
         up: The vertical axis.
         height: Of the plot, in pixels.
     """
-    centres = [(across.position(row["x"]) * _WIDTH, (1 - up.position(row["y"])) * height) for row in rows]
+
+    def pixels(x: float, y: float) -> Corner:
+        return across.position(x) * _WIDTH, (1 - up.position(y)) * height
+
+    centres = [pixels(row["x"], row["y"]) for row in rows]
     taken: list[Box] = [(x - 7, y - 7, x + 7, y + 7) for x, y in centres]
+    taken += [_around(pixels(*start), pixels(*end)) for start, end in pairwise(lines)]
     for row, (x, y) in zip(rows, centres, strict=True):
         wide = len(row["name"]) * _CHARACTER
         boxes = [(_box(x + dx, y + dy, wide, align), (dx, dy, align)) for dx, dy, align in _PLACES]
         box, (row["dx"], row["dy"], row["align"]) = min(boxes, key=lambda found: _cost(found[0], taken, height))
         taken.append(box)
+
+
+def _around(start: Corner, end: Corner) -> Box:
+    return min(start[0], end[0]) - 1, min(start[1], end[1]) - 1, max(start[0], end[0]) + 1, max(start[1], end[1]) + 1
 
 
 def _box(x: float, y: float, wide: float, align: str) -> Box:

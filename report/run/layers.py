@@ -30,7 +30,9 @@ def context(facts: Facts) -> Context:
     names = sorted((name for name in layers if layers[name]), key=lambda name: (name == _BASELINE, name != first))
     reference = {_key(row): row["size_bytes"] for row in layers.get(_BASELINE) or ()}
     rows = [_cell(name, layer) for name in names for layer in layers[name]]
-    maps = {key: spec for key in _MEASURES if (spec := _map(key, rows, names)) is not None}
+    # A map of one file would say what its table says.
+    drawn = _MEASURES if len(names) > 1 else ()
+    maps = {key: spec for key in drawn if (spec := _map(key, rows, names)) is not None}
     return {
         "missing": None,
         "choices": [(key, _MEASURES[key][0]) for key in maps],
@@ -51,6 +53,7 @@ def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str
         "name": "float model" if name == _BASELINE else name,
         "opened": opened,
         "bytes": sum(layer["size_bytes"] for layer in layers),
+        "why": sorted({why for layer in layers for why in (layer["not_measured"] or {}).values()}),
         "rows": [
             {
                 **layer,
@@ -58,17 +61,11 @@ def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str
                 "shape": " × ".join(map(str, layer["shape"])),
                 "part": layer["size_bytes"] / largest,
                 "before": reference.get(_key(layer)) if name != _BASELINE else None,
-                "errors": {kind: _error(layer, kind) for kind in ("weights", "output")},
+                "errors": {kind: (layer["error"] or {}).get(kind) for kind in ("weights", "output")},
             }
             for layer in layers
         ],
     }
-
-
-def _error(layer: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    value = (layer["error"] or {}).get(kind)
-    missing = layer["not_measured"] or {}
-    return {"value": value, "why": missing.get(f"error.{kind}", missing.get("error", "not measured"))}
 
 
 def _cell(name: str, layer: Mapping[str, Any]) -> charts.Row:
@@ -118,4 +115,4 @@ def _map(measure: str, cells: Sequence[charts.Row], names: Sequence[str]) -> cha
     heat = heat.encode(opacity=alt.Opacity("value:Q", scale=scale, legend=None))
     narrow = f"width < {46 * len(names)} ? '' : datum.text"
     words = base.mark_text(color=charts.INK, fontSize=11, text=alt.ExprRef(narrow), aria=False)
-    return charts.finish(alt.layer(heat, words), _ROW * len(order))
+    return charts.finish([heat, words], _ROW * len(order))

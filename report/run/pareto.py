@@ -64,8 +64,12 @@ def context(facts: Facts) -> Context:
         "choices": [(cost.key, cost.choice) for cost in costs],
         "specs": {cost.key: _spec(facts, points[cost.key], cost, limit) for cost in costs},
         "limit": limit,
-        "fronts": {cost.key: [row["name"] for row in points[cost.key] if row["front"]] for cost in costs},
+        "fronts": {cost.key: _on_front(points[cost.key]) for cost in costs},
     }
+
+
+def _on_front(points: Sequence[charts.Row]) -> list[str]:
+    return [row["name"] for row in sorted(points, key=lambda row: float(row["x"])) if row["front"]]
 
 
 def _limit(facts: Facts, models: Sequence[Variant]) -> float | None:
@@ -127,14 +131,14 @@ def _baseline(facts: Facts, cost: _Cost) -> list[charts.Row]:
 def _spec(facts: Facts, points: list[charts.Row], cost: _Cost, limit: float | None) -> charts.Spec:
     reference = _baseline(facts, cost)
     across, up = _ranges([*points, *reference], limit)
-    place([*points, *reference], across, up, HEIGHT)
+    stairs = _stairs(points, across.high)
+    place([*points, *reference], stairs, across, up, HEIGHT)
     x, y = _axes(across, up, cost, facts.metric)
-    worst = up.low if facts.higher_is_better else up.high
-    layers = [*_gate(limit, y), _front(points, across, worst, x, y)]
+    layers = [*_gate(limit, y), _front(stairs, x, y)]
     layers += [_whiskers(points, x, y), _marks(points, x, y)]
     layers += [_cross(reference, x, y)] if reference else []
     layers.append(_names([*points, *reference], x, y))
-    return charts.finish(alt.layer(*layers), HEIGHT)
+    return charts.finish(layers, HEIGHT)
 
 
 def _ranges(rows: Sequence[charts.Row], limit: float | None) -> tuple[Range, Range]:
@@ -149,14 +153,13 @@ def _ranges(rows: Sequence[charts.Row], limit: float | None) -> tuple[Range, Ran
 
 def _axes(across: Range, up: Range, cost: _Cost, metric: str) -> tuple[alt.X, alt.Y]:
     form = alt.Undefined if cost.key == "latency_ms" else "~s"
-    kind = "log" if across.logarithmic else "linear"
-    x_scale = alt.Scale(type=kind, domain=[across.low, across.high], nice=False)
+    x_scale = alt.Scale(type="log" if across.logarithmic else "linear", domain=[across.low, across.high], nice=False)
     y_scale = alt.Scale(domain=[up.low, up.high], nice=False, zero=False)
     x = alt.X("x:Q", title=cost.title, scale=x_scale, axis=alt.Axis(format=form, tickCount=6, grid=False))
     return x, alt.Y("y:Q", title=metric, scale=y_scale, axis=alt.Axis(tickCount=6))
 
 
-def _gate(limit: float | None, y: alt.Y) -> list[alt.Chart]:
+def _gate(limit: float | None, y: alt.Y) -> list[charts.Layer]:
     if limit is None:
         return []
     base = alt.Chart(charts.table([{"y": limit, "text": f"gate {figures.metric(limit)}"}])).encode(y=y)
@@ -167,24 +170,27 @@ def _gate(limit: float | None, y: alt.Y) -> list[alt.Chart]:
     return [rule, words.encode(text="text:N")]
 
 
-def _front(points: Sequence[charts.Row], across: Range, worst: float, x: alt.X, y: alt.Y) -> alt.Chart:
-    """Stairs: what can be had for a cost is the quality of the best variant that costs no more."""
+def _stairs(points: Sequence[charts.Row], end: float) -> list[tuple[float, float]]:
+    """The front: what can be had for a cost is the quality of the best variant that costs no more."""
     corners = sorted((row["x"], row["y"]) for row in points if row["front"])
-    stairs = [(corners[0][0], worst), corners[0]]
+    stairs = corners[:1]
     for (_, quality), (cost, better) in pairwise(corners):
         stairs += [(cost, quality), (cost, better)]
-    stairs.append((across.high, corners[-1][1]))
+    return [*stairs, (end, corners[-1][1])]
+
+
+def _front(stairs: Sequence[tuple[float, float]], x: alt.X, y: alt.Y) -> charts.Layer:
     rows = [{"x": cost, "y": quality, "step": number} for number, (cost, quality) in enumerate(stairs)]
     line = alt.Chart(charts.table(rows)).mark_line(color=charts.ACCENT, strokeWidth=1.5, opacity=0.75, aria=False)
     return line.encode(x=x, y=y, order="step:Q")
 
 
-def _whiskers(points: Sequence[charts.Row], x: alt.X, y: alt.Y) -> alt.Chart:
+def _whiskers(points: Sequence[charts.Row], x: alt.X, y: alt.Y) -> charts.Layer:
     rule = alt.Chart(charts.table(points)).mark_rule(strokeWidth=2, opacity=0.55, aria=False)
     return rule.encode(x=x, y=y, y2="worst:Q", color=_status_color())
 
 
-def _marks(points: Sequence[charts.Row], x: alt.X, y: alt.Y) -> alt.Chart:
+def _marks(points: Sequence[charts.Row], x: alt.X, y: alt.Y) -> charts.Layer:
     states = list(_SHAPES)
     marks = alt.Chart(charts.table(points)).mark_point(filled=True, opacity=1, strokeWidth=2, aria=False, tooltip=_TIP)
     return marks.encode(
@@ -205,14 +211,14 @@ def _status_color() -> alt.Color:
     return alt.Color("status:N", scale=alt.Scale(domain=states, range=list(charts.STATUS_COLORS.values())), legend=None)
 
 
-def _cross(reference: Sequence[charts.Row], x: alt.X, y: alt.Y) -> alt.Chart:
+def _cross(reference: Sequence[charts.Row], x: alt.X, y: alt.Y) -> charts.Layer:
     mark = alt.Chart(charts.table(reference)).mark_point(
         shape="cross", filled=True, size=110, color=charts.MUTED, opacity=1, aria=False, tooltip=_TIP
     )
     return mark.encode(x=x, y=y)
 
 
-def _names(rows: Sequence[charts.Row], x: alt.X, y: alt.Y) -> alt.Chart:
+def _names(rows: Sequence[charts.Row], x: alt.X, y: alt.Y) -> charts.Layer:
     """Names beside the marks; on a narrow screen the chosen one's alone."""
     text = alt.ExprRef("width < 460 && !datum.chosen ? '' : datum.name")
     marks = alt.Chart(charts.table(rows)).mark_text(

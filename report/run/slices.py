@@ -83,7 +83,7 @@ def _spec(rows: Sequence[Mapping[str, Any]], metric: str) -> charts.Spec | None:
     whiskers = base.mark_rule(strokeWidth=2, opacity=0.55, aria=False)
     dots = base.mark_point(filled=True, size=70, opacity=1, aria=False, tooltip=alt.TooltipContent(content="data"))
     layers = [zero, whiskers.encode(x="low:Q", x2="high:Q", color=color), dots.encode(x=x, color=color)]
-    return charts.finish(alt.layer(*layers), _ROW * len(names))
+    return charts.finish(layers, _ROW * len(names))
 
 
 def _point(row: Mapping[str, Any], metric: str) -> charts.Row:

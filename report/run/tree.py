@@ -93,10 +93,12 @@ def _leaf(facts: Facts, variant: Variant, nodes: Sequence[str]) -> _Box:
     words = figures.words(variant["status"])
     if variant["name"] == facts.summary["selected"]:
         words = "pushed" if facts.summary["pushed"] else "chosen"
-    said = " · ".join(filter(None, (words, _seconds(facts, nodes))))
+    ended = [node for node_id in nodes if (node := facts.node(node_id))]
+    cached = bool(ended) and all(node["cached"] for node in ended)
+    said = " · ".join(filter(None, (words, "cached" if cached else _seconds(facts, nodes))))
     lines = [*variant["steps"][-1:], said]
     chosen = " chosen" if variant["name"] == facts.summary["selected"] else ""
-    return _Box(variant["name"], lines, f"leaf {MARKS[variant['status']]}{chosen}")
+    return _Box(variant["name"], lines, f"leaf {MARKS[variant['status']]}{chosen}{' cached' if cached else ''}")
 
 
 def _state(facts: Facts, nodes: Sequence[str]) -> tuple[list[str], str]:

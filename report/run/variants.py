@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from report.run.facts import Context, Facts, Variant, limit_of
+from report.run.facts import Context, Facts, Variant
 
 MARKS = {"passed": "good", "blocked": "warn", "not_enough_data": "warn", "failed": "bad", "not_run": ""}
 """Status to the class of its badge."""
@@ -17,6 +17,7 @@ def context(facts: Facts) -> Context:
         "metric": facts.metric,
         "baseline": facts.summary["baseline"],
         "rows": [_row(facts, variant) for variant in facts.variants],
+        "chosen_because": facts.summary["selection_reason"],
         "method": facts.summary["gate_method"],
     }
 
@@ -27,7 +28,6 @@ def _row(facts: Facts, variant: Variant) -> dict[str, Any]:
         "mark": MARKS[variant["status"]],
         "chosen": variant["name"] == facts.summary["selected"],
         "value_bounds": _value_bounds(variant),
-        "allowed": limit_of(variant, "max_drop"),
         "p50": (variant["latency_ms"] or {}).get("p50"),
         "p90": (variant["latency_ms"] or {}).get("p90"),
     }

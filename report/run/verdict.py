@@ -75,11 +75,18 @@ def _because(facts: Facts) -> list[str]:
 
 
 def causes(variants: Sequence[Variant]) -> Mapping[str, list[str]]:
-    """Reason to the names of the variants that did not pass for it."""
+    """Reason to the names of the variants that did not pass for it.
+
+    >>> variant = {"name": "a", "status": "failed", "stage": "gate-a", "reasons": ["gate-a failed: no"]}
+    >>> causes([variant])
+    {'no': ['a']}
+    """
     found: dict[str, list[str]] = {}
     for variant in variants:
         for reason in variant["reasons"] if variant["status"] != "passed" else ():
-            found.setdefault(reason, []).append(variant["name"])
+            # Nodes of variants that fail alike differ in their names alone, which stand in the table.
+            same = reason.removeprefix(f"{variant['stage']} failed: ") if variant["status"] == "failed" else reason
+            found.setdefault(same, []).append(variant["name"])
     return found
 
 

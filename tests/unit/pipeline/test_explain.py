@@ -7,7 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pipeline import advice, cli
+from pipeline import cli
+from report import advice
 
 REPOSITORY = Path(__file__).parents[3]
 SCHEMA = json.loads((REPOSITORY / "pipeline" / "summary_schema.json").read_text())

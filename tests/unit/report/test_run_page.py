@@ -1,0 +1,257 @@
+"""The page of a run: what it says, that facts that are missing never break it, and that no string of data is markup."""
+
+import copy
+import json
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+
+from report import charts, run_page
+
+HOSTILE = "</script><img src=x onerror=alert(1)>\"'{{1234*5}}${1}\u2028<style>*{display:none}</style>"
+VOID = {"meta", "link", "img", "br", "input", "hr", "rect", "path"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text that people read, and data."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.data: dict[str, str] = {}
+        self.headings: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            attributes = self.elements[-1][1]
+            if attributes.get("type") == "application/json":
+                self.data[attributes["id"]] = data
+        elif self.open and self.open[-1] != "style":
+            self.text.append(data)
+            if self.open[-1] in ("h1", "h2"):
+                self.headings.append(data)
+
+    @property
+    def said(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+
+def test_a_run_that_pushed_says_so_in_one_sentence(digits):
+    page = Page(run_page.render(*digits))
+    assert page.headings[0] == (
+        "pqat_int8 was pushed as version 1: 7.2 times smaller than the float model, accuracy 0.9879 against 0.9931."
+    )
+    assert page.open == []
+    assert Counter(page.ids()).most_common(1)[0][1] == 1, "ids are unique"
+
+
+def test_every_link_leads_to_a_section_and_every_drawing_has_its_chart(digits):
+    page = Page(run_page.render(*digits))
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert {link for link in links if not link.startswith("#")} == set()
+    assert {link[1:] for link in links} <= set(page.ids())
+    drawings = {attributes["data-chart"] for _, attributes in page.elements if "data-chart" in attributes}
+    assert drawings == set(json.loads(page.data["charts"]))
+    assert {"pareto", "layers", "curve-1-1"} <= drawings
+    assert all(a["aria-label"] and a["role"] == "img" for _, a in page.elements if "data-chart" in a)
+
+
+def test_a_page_is_the_same_for_the_same_facts_and_small_enough_to_send(digits):
+    text = run_page.render(*digits)
+    assert text == run_page.render(*copy.deepcopy(digits))
+    assert len(text.encode()) < 5_000_000
+
+
+def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(all_failed):
+    page = Page(run_page.render(*all_failed))
+    assert page.headings[0] == "The run failed: no variant got through."
+    assert "int8, pruned_int8: a conversion must be done in 0.2 s" in page.said
+    assert "Trainings" in page.headings
+    assert page.headings[-1] == "Not in this report"
+    assert "Confusion no gate reported" in page.said
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"status": "blocked", "pushed": None, "selected": None}, "Nothing was pushed: none of 5 variants passed."),
+        ({"status": "blocked", "pushed": None}, "pqat_int8 was chosen, and not pushed."),
+        ({"status": "failed", "pushed": None, "exit_code": 130}, "The run was interrupted in trainer."),
+        ({"status": "failed", "pushed": None, "exit_code": 1}, "The run failed in edge-pusher."),
+    ],
+)
+def test_a_run_that_pushed_nothing_says_why_in_one_sentence(digits, changes, sentence):
+    summary, details = digits
+    summary.update(changes)
+    ends = {130: ("trainer", "interrupted"), 1: ("edge-pusher", "failed")}
+    for node in summary["nodes"]:
+        name, status = ends.get(summary["exit_code"], ("", ""))
+        node["status"] = status if node["id"] == name else node["status"]
+    assert Page(run_page.render(summary, details)).headings[0] == sentence
+
+
+def test_a_run_that_ended_before_any_variant_has_a_page(all_failed):
+    summary, _ = all_failed
+    for variant in summary["variants"]:
+        variant.update(status="not_run", stage="ingest", reasons=["ingest failed: the data breaks the contract"])
+    summary.update(data=None, n_examples=None, status="failed")
+    summary["nodes"] = [{"id": "ingest", "seconds": 1.0, "cached": False, "status": "failed"}]
+    page = Page(run_page.render(summary, None))
+    assert page.headings[0] == "The run failed in ingest."
+    assert "int8, pruned_int8: ingest failed: the data breaks the contract" in page.said
+    assert "Data ingest did not finish" in page.said
+
+
+def test_without_details_the_tree_grows_from_the_steps_of_variants(digits):
+    page = Page(run_page.render(digits[0], None))
+    words = page.said
+    outline = words[words.index("The tree in words") :]
+    # Steps that several variants share stand once.
+    assert outline.startswith(
+        "The tree in words float model float16 (quantize float16, passed) int8 (quantize int8, passed) prune 80% "
+    )
+    assert outline.index("prune 80%") < outline.index("pruned_int8") < outline.index("pqat_int8")
+    assert "Trainings this run recorded nothing about it" in words
+
+
+@pytest.fixture
+def without_drawings(monkeypatch):
+    """Leaves out what takes long: Altair's own check of each specification."""
+    monkeypatch.setattr(charts, "finish", lambda layers, height: {"layers": len(layers), "height": height})
+    monkeypatch.setattr(charts, "library", lambda: "")
+
+
+HOLES = {
+    "variant": [
+        "stage", "value", "drop", "drop_ci", "drop_vs_champion", "drop_vs_champion_ci", "size_bytes", "gzip_bytes",
+        "entropy_bytes", "lut_bytes", "latency_ms", "arena_bytes", "macs", "sparsity", "distinct_weights", "audit",
+        "blessed",
+    ],
+    "baseline": ["value", "size_bytes", "gzip_bytes", "latency_ms"],
+    "run": [
+        "started_at", "finished_at", "data", "n_examples", "champion", "selected", "selection_reason", "pushed",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("without_drawings")
+@pytest.mark.parametrize("where", HOLES)
+def test_whatever_is_null_in_a_summary_the_page_is_whole(digits, where):
+    summary, details = digits
+    for key in [*HOLES[where], None]:
+        with_holes = copy.deepcopy(summary)
+        places = {"variant": with_holes["variants"], "baseline": [with_holes["baseline"]], "run": [with_holes]}
+        for place in places[where]:
+            # The last time all at once.
+            place.update(dict.fromkeys([key] if key else HOLES[where]))
+        assert Page(run_page.render(with_holes, details)).open == [], key
+
+
+@pytest.mark.usefixtures("without_drawings")
+@pytest.mark.parametrize("key", ["config", "labels", "tree", "curves", "layers", "confusion", "statistics", "lineage"])
+def test_whatever_is_absent_or_empty_in_details_the_page_is_whole(digits, key):
+    summary, details = digits
+    for nothing in (None, type(details[key])()):
+        assert Page(run_page.render(summary, {**details, key: nothing})).open == []
+
+
+@pytest.mark.usefixtures("without_drawings")
+def test_whatever_is_null_in_the_lineage_the_page_is_whole(digits):
+    summary, details = digits
+    for key in details["lineage"]:
+        with_hole = copy.deepcopy(details)
+        with_hole["lineage"][key] = None
+        assert Page(run_page.render(summary, with_hole)).open == []
+
+
+FREE = {
+    "name", "slice", "label", "metric", "op", "dtype", "path", "model", "examples", "float_model", "feature", "against",
+    "selection_reason", "cpu", "title", "config", "run_id", "output", "type", "gate_method",
+}  # fmt: skip
+FREE_LISTS = {"reasons", "steps", "labels", "kernels", "variants", "repeated_files", "nodes", "float_operators"}
+
+
+def hostile(value: object, key: str = "") -> object:
+    """The facts with a hostile string behind every string that data or a configuration may choose, keys included."""
+    if isinstance(value, dict):
+        # Their keys are names of data: details' `layers`, lineage's and confusion's `variants`, distances' `features`.
+        named = key in {"layers", "variants", "features", "host"}
+        return {
+            k + HOSTILE if named and k != "baseline" else k: hostile(part, "" if named else k)
+            for k, part in value.items()
+        }
+    if isinstance(value, list):
+        return [part + HOSTILE if isinstance(part, str) and key in FREE_LISTS else hostile(part) for part in value]
+    return value + HOSTILE if isinstance(value, str) and key in FREE else value
+
+
+def make_hostile(summary: dict, details: dict) -> tuple[dict, dict]:
+    for variant in summary["variants"]:
+        part = {"slice": "label=1", "values": {}, "examples": 5, "state": "blocked"}
+        numbers = {"candidate": 0.5, "baseline": 0.6, "drop": 0.1, "drop_ci": [0.0, 0.2]}
+        variant["slices"] = [{**part, "metrics": {variant["metric"] + HOSTILE: numbers}}]
+        variant["reasons"] = ["`quote` a reason"]
+    summary["variants"][0]["status"] = "blocked"
+    summary["data"]["repeated_files"] = ["a file"]
+    summary["data"]["drift"] = {
+        "distance": 0.1, "feature": "f", "features": {"f": 0.1}, "against": "span", "notice": 0.05, "stop": None,
+        "noticed": True, "stopped": False,
+    }  # fmt: skip
+    summary["spans"] = [{"span": 1, "name": "s", "version": None, "files": 1, "examples": {}}]
+    summary["selected"] = summary["selected"] + HOSTILE
+    summary["pushed"]["path"] += HOSTILE
+    text = details["statistics"][0]["features"]
+    text.append({**text[0], "name": "text", "top": [["value" + HOSTILE, 3]], "histogram": []})
+    details["not_measured"] = {"curves": HOSTILE}
+    for layer in (layer for layers in details["layers"].values() for layer in layers):
+        layer["not_measured"] = {"error": "why" + HOSTILE}
+    return hostile(summary), hostile(details)
+
+
+def shape(page: Page) -> Counter:
+    """Elements by name, and attributes by name: hostile strings must add to neither."""
+    return Counter(tag for tag, _ in page.elements) + Counter(
+        f"@{name}" for _, attributes in page.elements for name in attributes
+    )
+
+
+def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_code(digits):
+    plain_summary, plain_details = make_hostile(*copy.deepcopy(digits))
+    harmless = json.loads(
+        json.dumps([plain_summary, plain_details]).replace(json.dumps(HOSTILE)[1:-1], "x" * len(HOSTILE))
+    )
+    text = run_page.render(plain_summary, plain_details)
+    page, calm = Page(text), Page(run_page.render(*harmless))
+    assert shape(page) == shape(calm)
+    assert "img" not in shape(page)
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert "6170" not in text, "no template is evaluated"
+    # The strings are there, as text.
+    assert page.said.count("<img src=x onerror=alert(1)>") > 60
+    assert HOSTILE in json.dumps(json.loads(page.data["charts"]), ensure_ascii=False).replace('\\"', '"')
+
+
+def test_data_are_nowhere_but_in_text_and_in_data(digits):
+    text = run_page.render(*make_hostile(*digits))
+    scripts = text.split("<script>")[1:]
+    assert all("onerror=alert" not in script.split("</script>")[0] for script in scripts)
+    assert "onerror=alert" not in "".join(text.split("<style>")[1].split("</style>")[0])
