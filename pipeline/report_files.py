@@ -38,7 +38,7 @@ def write_report(folder: Path) -> Path:
     if summary is None:
         raise NoSummary(f"{folder / SUMMARY} must be a readable summary")
     try:
-        text = run_page.render(summary, read_json(folder / DETAILS))
+        text = run_page.render(summary, read_json(folder / DETAILS), f"../../{INDEX}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         said = f"{folder / SUMMARY} and {DETAILS} beside it must be as this release writes them"
         raise NoSummary(f"{said} ({type(error).__name__}: {error})") from error

@@ -55,7 +55,11 @@ def render(overview: Mapping[str, Any]) -> str:
         "events": [_event(event) for event in overview["registry"]["events"]],
     }
     return page.render(
-        "index.html", context, styles=[page.asset("index.css")], scripts=[page.asset("index.js")], connect=True
+        "index.html",
+        context,
+        styles=[page.asset("index.css")],
+        scripts=[page.asset("tables.js"), page.asset("index.js")],
+        connect=True,
     )
 
 

@@ -134,7 +134,7 @@
     hide();
     for (const part of ["main", ".toc", ".crumbs", ".bottom"]) {
       const [here, there] = [$(part), next.querySelector(part)];
-      if (here && there) here.replaceChildren(...there.childNodes);
+      if (here && there && here.innerHTML !== there.innerHTML) here.replaceChildren(...there.childNodes);
     }
     document.title = next.title;
     live();

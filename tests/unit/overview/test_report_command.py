@@ -52,7 +52,9 @@ def test_the_newest_run_by_default(call, world):
     code, out, err = call()
     assert (code, err) == (0, "")
     assert out == f"report   {newest / 'report.html'}\nindex    {world.root / 'index.html'}\n"
-    assert newest.name in (newest / "report.html").read_text()
+    text = (newest / "report.html").read_text()
+    assert newest.name in text
+    assert 'href="../../index.html"' in text
     link = f'href="runs/{newest.name}/report.html"'
     assert link in (world.root / "index.html").read_text()
     code, out, _ = call("--json")
