@@ -79,7 +79,7 @@ def _shade(kind: str, part: float) -> str:
 
 def _pairs(labels: Sequence[str], before: Matrix, after: Matrix) -> list[dict[str, Any]]:
     """Mistakes whose number changed most, the new ones first."""
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         {"label": labels[i], "answer": labels[j], "before": before[i][j], "after": after[i][j]}
         for i in range(len(labels))
         for j in range(len(labels))
