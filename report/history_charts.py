@@ -116,6 +116,9 @@ def _chart(
     kind: _Kind, numbered: Sequence[tuple[int, Run]], moves: Sequence[Mapping[str, Any]], current: int | None
 ) -> Chart:
     points = [_point(kind, place, run, current) for place, run in numbered if _has(kind, run)]
+    newest = next((point for point in reversed(points) if point["kind"] == "current"), None)
+    if newest is not None:
+        newest["label"] = f"v{current}"
     lines = {
         name: [
             {"x": place + side, "y": value}
@@ -170,7 +173,7 @@ def _point(kind: _Kind, place: int, run: Run, current: int | None) -> dict[str, 
         "x": place,
         "y": value,
         "kind": "current" if is_current else "pushed" if run["state"] == "pushed" else "held",
-        "label": f"v{version}" if is_current else "",
+        "label": "",
         "tip": f"{place}|{figures.moment(run['started_at'])}: {ended}, {kind.text(value)}{unit}{beside}",
     }
 

@@ -140,7 +140,13 @@ def _row(run: Mapping[str, Any], overview: Mapping[str, Any]) -> dict[str, Any]:
     word, style = _STATES.get(run["state"], (figures.words(run["state"]), ""))
     version = run["pushed_version"]
     if run["state"] == "pushed" and version is not None:
-        word = f"pushed version {version}"
+        makers = {row["version"]: row["run_id"] for row in overview["registry"]["versions"]}
+        # The same model again makes no new version.
+        word = (
+            f"pushed version {version}"
+            if makers.get(version, run["run_id"]) == run["run_id"]
+            else f"version {version} again"
+        )
     return {
         **run,
         "word": word,

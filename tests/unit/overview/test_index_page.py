@@ -90,6 +90,18 @@ def test_rollbacks_and_promotions_are_told_and_drawn(world):
     assert page.text.count("withdrawn") == 1, "version 2, which somebody turned away from last"
 
 
+def test_a_run_that_pushed_the_same_model_again_made_no_version(world):
+    world.push(1)
+    again = world.summary(2, status="pushed", selected="float16")
+    again["pushed"] = {"version": 1, "path": "somewhere", "sha256": "0" * 64}
+    world.write(again)
+    text = index_page.render(Overview(world.config).collect())
+    page = Parsed(text)
+    assert page.text.count("pushed version 1") == 2, "by its run, and in the history"
+    assert page.text.count("version 1 again") == 1
+    assert text.count(">v1</text>") == 4, "one label in every chart"
+
+
 def test_a_report_that_was_removed_is_no_link(world):
     folder = world.run(1)
     page = render(world)
