@@ -4,7 +4,7 @@ SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast lint chaos lock clean
+.PHONY: help setup setup-dev run test test-fast test-browser screenshots lint chaos lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
@@ -25,6 +25,11 @@ test: setup-dev ## All tests: unit, golden, methods, integration
 test-fast: setup-dev ## Unit and golden tests, without trainings and real pipelines
 	@$(VENV)/python scripts/tiers.py unit golden
 
+test-browser: ## The pages in Chromium (installed when root), with axe-core
+	@$(SETUP) --dev --browser
+	@$(VENV)/python scripts/chromium.py
+	@$(VENV)/python scripts/tiers.py browser
+
 lint: setup-dev ## Format, style, types and import layers
 	$(VENV)/ruff format --check .
 	$(VENV)/ruff check .
@@ -33,6 +38,11 @@ lint: setup-dev ## Format, style, types and import layers
 
 bench-%: setup ## A benchmark: compression, gate, predictor or statistics (QUICK=1 for the short form)
 	$(VENV)/python -m benchmarks.$*
+
+screenshots: ## The pictures in docs/images, anew
+	@$(SETUP) --dev --browser
+	@$(VENV)/python scripts/chromium.py
+	@$(VENV)/python scripts/screenshots.py
 
 chaos: setup ## Kill cycles at random moments and look what is left (KILLS=60 SEED=1)
 	$(VENV)/python -m benchmarks.chaos

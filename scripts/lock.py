@@ -43,7 +43,7 @@ def main() -> None:
         constraints.write_text("\n".join(bound) + "\n")
         others = ("--override", "requirements-glibc228.in", "--constraint", str(constraints), "--no-annotate")
         compile_lock("requirements.in", "requirements-glibc228.txt", *GLIBC228, *others)
-    for extra in ("dev", "devices"):
+    for extra in ("dev", "devices", "browser"):
         compile_lock(f"requirements-{extra}.in", f"requirements-{extra}.txt", *UNIVERSAL)
 
 

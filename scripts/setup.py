@@ -1,9 +1,10 @@
 """Makes `.venv` hold exactly what the lock for this C library says, and the extras that were asked for.
 
-`make setup`; `--dev` for the tools of developers, `--devices` for those that measure for device profiles. An extra
-that was installed once stays, and follows its lock, until `.venv` is made anew. Needs a plain Python 3.11 to 3.13 and
-nothing else. A stamp is written last: a setup that was killed left none and starts afresh; one with nothing changed
-ends at once. An environment made before keeps its Python unless `--this-python` is given.
+`make setup`; `--dev` for the tools of developers, `--devices` for those that measure for device profiles, `--browser`
+for those that drive a browser. An extra that was installed once stays, and follows its lock, until `.venv` is made
+anew. Needs a plain Python 3.11 to 3.13 and nothing else. A stamp is written last: a setup that was killed left none and
+starts afresh; one with nothing changed ends at once. An environment made before keeps its Python unless `--this-python`
+is given.
 """
 
 # ruff: noqa: T201 (a script talks on standard output)
@@ -32,7 +33,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / ".setup.json"
 BIN = VENV / "bin"
 NEEDS_GLIBC_239, FOR_OLDER_GLIBC = "requirements.txt", "requirements-glibc228.txt"
-EXTRAS = {"dev": "requirements-dev.txt", "devices": "requirements-devices.txt"}
+EXTRAS = {"dev": "requirements-dev.txt", "devices": "requirements-devices.txt", "browser": "requirements-browser.txt"}
 
 
 class SetupError(Exception):
@@ -196,6 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--dev", action="store_true", help="install the tools of developers too")
     parser.add_argument("--devices", action="store_true", help="install the tools of device profiles too")
+    parser.add_argument("--browser", action="store_true", help="install the tools that drive a browser too")
     parser.add_argument("--this-python", action="store_true", help="make .venv anew when it has another Python")
     arguments = parser.parse_args()
     start = time.monotonic()

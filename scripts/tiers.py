@@ -19,6 +19,7 @@ ARGUMENTS = {
     "unit": [*_PARALLEL, "-m", "not methods", "tests/unit"],
     "golden": ["tests/golden"],
     "methods": [*_PARALLEL, "-m", "methods", "tests/unit"],
+    "browser": ["-m", "browser", "tests/browser"],
     "integration": [*_PARALLEL, "-m", "integration", "tests/integration"],
 }
 

@@ -106,9 +106,16 @@ def _map(measure: str, cells: Sequence[charts.Row], names: Sequence[str]) -> cha
         for cell in known
     ]
     shown = ["float model" if name == _BASELINE else name for name in names]
+    # As domains: orders by `sort` would become expressions with the names in them.
     base = alt.Chart(charts.table(rows)).encode(
-        x=alt.X("variant:N", sort=shown, title=None, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=120)),
-        y=alt.Y("layer:N", sort=order, title=None, axis=alt.Axis(labelLimit=190)),
+        x=alt.X(
+            "variant:N",
+            scale=alt.Scale(domain=shown),
+            sort=None,
+            title=None,
+            axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=120),
+        ),
+        y=alt.Y("layer:N", scale=alt.Scale(domain=order), sort=None, title=None, axis=alt.Axis(labelLimit=190)),
     )
     heat = base.mark_rect(color="var(--c2)", cornerRadius=2, aria=False, tooltip=alt.TooltipContent(content="data"))
     scale = alt.Scale(domain=[0, most], range=[0.04, 0.62])

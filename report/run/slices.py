@@ -64,7 +64,9 @@ def _spec(rows: Sequence[Mapping[str, Any]], metric: str) -> charts.Spec | None:
     if not points:
         return None
     names = [point["slice"] for point in points]
-    y = alt.Y("slice:N", sort=names, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
+    # As a domain: an order by `sort` would become an expression with the names in it.
+    scale = alt.Scale(domain=names)
+    y = alt.Y("slice:N", scale=scale, sort=None, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
     x = alt.X(
         "drop:Q",
         title=f"drop of {metric}: right of 0 it is worse than the float model",

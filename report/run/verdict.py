@@ -119,12 +119,12 @@ def _tiles(facts: Facts) -> list[dict[str, Any]]:
         _tile(
             "size after gzip",
             figures.size(chosen["gzip_bytes"]),
-            f"{ratios[0]} smaller; raw {figures.size(chosen['size_bytes'])}, {ratios[1]} smaller",
+            f"{ratios[0]} smaller; raw {figures.size(chosen['size_bytes'])}, {ratios[1]}",
         ),
         _tile(
-            "latency",
+            "latency, median",
             f"{figures.milliseconds(latency['p50'])} ms" if latency else figures.ABSENT,
-            f"median; float model {figures.milliseconds(before['p50'])} ms" if latency and before else "",
+            f"float model {figures.milliseconds(before['p50'])} ms" if latency and before else "",
         ),
     ]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-MAIN, OLDER, DEV, DEVICES, UV = (
+MAIN, OLDER, DEV, DEVICES, BROWSER, UV = (
     "requirements.txt",
     "requirements-glibc228.txt",
     "requirements-dev.txt",
     "requirements-devices.txt",
+    "requirements-browser.txt",
     "requirements-uv.txt",
 )
 
@@ -51,7 +52,7 @@ def faults(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("lock", [MAIN, OLDER, DEV, DEVICES, UV])
+@pytest.mark.parametrize("lock", [MAIN, OLDER, DEV, DEVICES, BROWSER, UV])
 def test_every_pin_has_a_hash_and_no_index_is_named(lock):
     assert parse(read(lock))
     assert faults(read(lock)) == []
@@ -88,7 +89,7 @@ def test_another_difference_is_seen(damage: Callable[[str], str]):
     assert differences(read(MAIN), damage(read(OLDER))) != listed()
 
 
-@pytest.mark.parametrize("extra", [DEV, DEVICES])
+@pytest.mark.parametrize("extra", [DEV, DEVICES, BROWSER])
 @pytest.mark.parametrize("lock", [MAIN, OLDER])
 def test_extras_fit_both_locks(extra, lock):
     pins = parse(read(lock))
@@ -96,15 +97,16 @@ def test_extras_fit_both_locks(extra, lock):
         assert pins.get(name, versions) == versions, name
 
 
-def test_extras_fit_each_other():
-    dev, devices = parse(read(DEV)), parse(read(DEVICES))
-    assert all(dev.get(name, versions) == versions for name, versions in devices.items())
+@pytest.mark.parametrize("extra", [DEVICES, BROWSER])
+def test_extras_fit_each_other(extra):
+    dev = parse(read(DEV))
+    assert all(dev.get(name, versions) == versions for name, versions in parse(read(extra)).items())
 
 
 def test_the_programs_need_no_tools_of_developers():
     needed = parse(read(MAIN)).keys() | parse(read(OLDER)).keys()
     assert not needed & {"pytest", "pytest-timeout", "ruff", "mypy", "import-linter", "moto", "flask"}
-    assert not needed & {"ethos-u-vela", "tflite-micro"}
+    assert not needed & {"ethos-u-vela", "tflite-micro", "playwright", "axe-playwright-python"}
 
 
 def test_what_the_design_fixes_is_pinned():

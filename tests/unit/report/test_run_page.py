@@ -9,7 +9,6 @@ import pytest
 
 from report import charts, run_page
 
-HOSTILE = "</script><img src=x onerror=alert(1)>\"'{{1234567*7}}${1}\u2028<style>*{display:none}</style>"
 VOID = {"meta", "link", "img", "br", "input", "hr", "rect", "path"}
 
 
@@ -55,8 +54,8 @@ class Page(HTMLParser):
         return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
 
 
-def test_a_run_that_pushed_says_so_in_one_sentence(digits):
-    page = Page(run_page.render(*digits))
+def test_a_run_that_pushed_says_so_in_one_sentence(pushed_run):
+    page = Page(run_page.render(*pushed_run))
     assert page.headings[0] == (
         "pqat_int8 was pushed as version 1: 7.2 times smaller than the float model, accuracy 0.9879 against 0.9931."
     )
@@ -64,8 +63,8 @@ def test_a_run_that_pushed_says_so_in_one_sentence(digits):
     assert Counter(page.ids()).most_common(1)[0][1] == 1, "ids are unique"
 
 
-def test_every_link_leads_to_a_section_and_every_drawing_has_its_chart(digits):
-    page = Page(run_page.render(*digits))
+def test_every_link_leads_to_a_section_and_every_drawing_has_its_chart(pushed_run):
+    page = Page(run_page.render(*pushed_run))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     assert {link for link in links if not link.startswith("#")} == set()
     assert {link[1:] for link in links} <= set(page.ids())
@@ -75,14 +74,14 @@ def test_every_link_leads_to_a_section_and_every_drawing_has_its_chart(digits):
     assert all(a["aria-label"] and a["role"] == "img" for _, a in page.elements if "data-chart" in a)
 
 
-def test_a_page_is_the_same_for_the_same_facts_and_small_enough_to_send(digits):
-    text = run_page.render(*digits)
-    assert text == run_page.render(*copy.deepcopy(digits))
+def test_a_page_is_the_same_for_the_same_facts_and_small_enough_to_send(pushed_run):
+    text = run_page.render(*pushed_run)
+    assert text == run_page.render(*copy.deepcopy(pushed_run))
     assert len(text.encode()) < 5_000_000
 
 
-def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(all_failed):
-    page = Page(run_page.render(*all_failed))
+def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(failed_run):
+    page = Page(run_page.render(*failed_run))
     assert page.headings[0] == "The run failed: no variant got through."
     assert "int8, pruned_int8: a conversion must be done in 0.2 s" in page.said
     assert "Trainings" in page.headings
@@ -99,8 +98,8 @@ def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(all_fai
         ({"status": "failed", "pushed": None, "exit_code": 1}, "The run failed in edge-pusher."),
     ],
 )
-def test_a_run_that_pushed_nothing_says_why_in_one_sentence(digits, changes, sentence):
-    summary, details = digits
+def test_a_run_that_pushed_nothing_says_why_in_one_sentence(pushed_run, changes, sentence):
+    summary, details = pushed_run
     summary.update(changes)
     ends = {130: ("trainer", "interrupted"), 1: ("edge-pusher", "failed")}
     for node in summary["nodes"]:
@@ -109,8 +108,8 @@ def test_a_run_that_pushed_nothing_says_why_in_one_sentence(digits, changes, sen
     assert Page(run_page.render(summary, details)).headings[0] == sentence
 
 
-def test_a_run_that_ended_before_any_variant_has_a_page(all_failed):
-    summary, _ = all_failed
+def test_a_run_that_ended_before_any_variant_has_a_page(failed_run):
+    summary, _ = failed_run
     for variant in summary["variants"]:
         variant.update(status="not_run", stage="ingest", reasons=["ingest failed: the data breaks the contract"])
     summary.update(data=None, n_examples=None, status="failed")
@@ -121,8 +120,8 @@ def test_a_run_that_ended_before_any_variant_has_a_page(all_failed):
     assert "Data ingest did not finish" in page.said
 
 
-def test_without_details_the_tree_grows_from_the_steps_of_variants(digits):
-    page = Page(run_page.render(digits[0], None))
+def test_without_details_the_tree_grows_from_the_steps_of_variants(pushed_run):
+    page = Page(run_page.render(pushed_run[0], None))
     words = page.said
     outline = words[words.index("The tree in words") :]
     # Steps that several variants share stand once.
@@ -155,8 +154,8 @@ HOLES = {
 
 @pytest.mark.usefixtures("without_drawings")
 @pytest.mark.parametrize("where", HOLES)
-def test_whatever_is_null_in_a_summary_the_page_is_whole(digits, where):
-    summary, details = digits
+def test_whatever_is_null_in_a_summary_the_page_is_whole(pushed_run, where):
+    summary, details = pushed_run
     for key in [*HOLES[where], None]:
         with_holes = copy.deepcopy(summary)
         places = {"variant": with_holes["variants"], "baseline": [with_holes["baseline"]], "run": [with_holes]}
@@ -168,63 +167,19 @@ def test_whatever_is_null_in_a_summary_the_page_is_whole(digits, where):
 
 @pytest.mark.usefixtures("without_drawings")
 @pytest.mark.parametrize("key", ["config", "labels", "tree", "curves", "layers", "confusion", "statistics", "lineage"])
-def test_whatever_is_absent_or_empty_in_details_the_page_is_whole(digits, key):
-    summary, details = digits
+def test_whatever_is_absent_or_empty_in_details_the_page_is_whole(pushed_run, key):
+    summary, details = pushed_run
     for nothing in (None, type(details[key])()):
         assert Page(run_page.render(summary, {**details, key: nothing})).open == []
 
 
 @pytest.mark.usefixtures("without_drawings")
-def test_whatever_is_null_in_the_lineage_the_page_is_whole(digits):
-    summary, details = digits
+def test_whatever_is_null_in_the_lineage_the_page_is_whole(pushed_run):
+    summary, details = pushed_run
     for key in details["lineage"]:
         with_hole = copy.deepcopy(details)
         with_hole["lineage"][key] = None
         assert Page(run_page.render(summary, with_hole)).open == []
-
-
-FREE = {
-    "name", "slice", "label", "metric", "op", "dtype", "path", "model", "examples", "float_model", "feature", "against",
-    "selection_reason", "cpu", "title", "config", "run_id", "output", "type", "gate_method",
-}  # fmt: skip
-FREE_LISTS = {"reasons", "steps", "labels", "kernels", "variants", "repeated_files", "nodes", "float_operators"}
-
-
-def hostile(value: object, key: str = "") -> object:
-    """The facts with a hostile string behind every string that data or a configuration may choose, keys included."""
-    if isinstance(value, dict):
-        # Their keys are names of data: details' `layers`, lineage's and confusion's `variants`, distances' `features`.
-        named = key in {"layers", "variants", "features", "host"}
-        return {
-            k + HOSTILE if named and k != "baseline" else k: hostile(part, "" if named else k)
-            for k, part in value.items()
-        }
-    if isinstance(value, list):
-        return [part + HOSTILE if isinstance(part, str) and key in FREE_LISTS else hostile(part) for part in value]
-    return value + HOSTILE if isinstance(value, str) and key in FREE else value
-
-
-def make_hostile(summary: dict, details: dict) -> tuple[dict, dict]:
-    for variant in summary["variants"]:
-        part = {"slice": "label=1", "values": {}, "examples": 5, "state": "blocked"}
-        numbers = {"candidate": 0.5, "baseline": 0.6, "drop": 0.1, "drop_ci": [0.0, 0.2]}
-        variant["slices"] = [{**part, "metrics": {variant["metric"] + HOSTILE: numbers}}]
-        variant["reasons"] = ["`quote` a reason"]
-    summary["variants"][0]["status"] = "blocked"
-    summary["data"]["repeated_files"] = ["a file"]
-    summary["data"]["drift"] = {
-        "distance": 0.1, "feature": "f", "features": {"f": 0.1}, "against": "span", "notice": 0.05, "stop": None,
-        "noticed": True, "stopped": False,
-    }  # fmt: skip
-    summary["spans"] = [{"span": 1, "name": "s", "version": None, "files": 1, "examples": {}}]
-    summary["selected"] = summary["selected"] + HOSTILE
-    summary["pushed"]["path"] += HOSTILE
-    text = details["statistics"][0]["features"]
-    text.append({**text[0], "name": "text", "top": [["value" + HOSTILE, 3]], "histogram": []})
-    details["not_measured"] = {"curves": HOSTILE}
-    for layer in (layer for layers in details["layers"].values() for layer in layers):
-        layer["not_measured"] = {"error": "why" + HOSTILE}
-    return hostile(summary), hostile(details)
 
 
 def shape(page: Page) -> Counter:
@@ -234,12 +189,12 @@ def shape(page: Page) -> Counter:
     )
 
 
-def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_code(digits):
-    plain_summary, plain_details = make_hostile(*copy.deepcopy(digits))
+def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_code(run_facts, hostile_text):
+    summary, details = run_facts("hostile")()
     harmless = json.loads(
-        json.dumps([plain_summary, plain_details]).replace(json.dumps(HOSTILE)[1:-1], "x" * len(HOSTILE))
+        json.dumps([summary, details]).replace(json.dumps(hostile_text)[1:-1], "x" * len(hostile_text))
     )
-    text = run_page.render(plain_summary, plain_details)
+    text = run_page.render(summary, details)
     page, calm = Page(text), Page(run_page.render(*harmless))
     assert shape(page) == shape(calm)
     assert "img" not in shape(page)
@@ -247,11 +202,11 @@ def test_no_string_of_data_or_configuration_becomes_an_element_an_attribute_or_c
     assert "8641969" not in text, "no template is evaluated"
     # The strings are there, as text.
     assert page.said.count("<img src=x onerror=alert(1)>") > 60
-    assert HOSTILE in json.dumps(json.loads(page.data["charts"]), ensure_ascii=False).replace('\\"', '"')
+    assert hostile_text in json.dumps(json.loads(page.data["charts"]), ensure_ascii=False).replace('\\"', '"')
 
 
-def test_data_are_nowhere_but_in_text_and_in_data(digits):
-    text = run_page.render(*make_hostile(*digits))
+def test_data_are_nowhere_but_in_text_and_in_data(run_facts):
+    text = run_page.render(*run_facts("hostile")())
     scripts = text.split("<script>")[1:]
     assert all("onerror=alert" not in script.split("</script>")[0] for script in scripts)
     assert "onerror=alert" not in "".join(text.split("<style>")[1].split("</style>")[0])
