@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "plan": Command("pipeline.commands.plan", "show the tree of variants that a configuration makes"),
     "runs": Command("pipeline.commands.runs", "list the runs of a workspace"),
     "explain": Command("pipeline.commands.explain", "say why a variant ended as it did, and what to try next"),
+    "report": Command("pipeline.commands.report", "write the report of a run anew, or serve all of them with --serve"),
     "registry": Command("pipeline.commands.registry", "list, show, verify or change what is pushed"),
     "data-schema": Command("pipeline.commands.data_schema", "show or update what data must look like"),
     "schema": Command("pipeline.commands.schema", "print the JSON Schema of the configuration"),

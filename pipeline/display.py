@@ -118,6 +118,8 @@ def report(finished: Finished) -> Group:
     else:
         parts.append(Text("nothing pushed", style="bold"))
         parts += [Text(f"because  {summary['selection_reason']}")] if summary["selected"] else []
+    if finished.report is not None:
+        parts.append(Text(f"report   {finished.report}"))
     parts.append(Text(f"summary  {finished.summary_path}"))
     if not summary["exit_code"]:
         # A failure is told on standard error, with its log.

@@ -4,14 +4,13 @@ import logging
 import shlex
 import shutil
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline import frozen_schema, run_log
+from pipeline import frozen_schema, report_files, run_log
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.durable import replace_json
@@ -19,7 +18,11 @@ from pipeline.errors import EdgeError, RunFailed
 from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan, root_id
+from pipeline.progress_file import ProgressFile
 from pipeline.workspace import Workspace, new_run_id, now
+
+if TYPE_CHECKING:
+    from pipeline.node_loop import Nodes
 
 
 class RunInterrupted(EdgeError):
@@ -50,6 +53,7 @@ class Finished:
         failures: One sentence per failed node; its interruption, if it was interrupted.
         summary_path: Where the summary stands.
         log: Where the log stands.
+        report: Where the page of the run stands; None when it could not be written.
         refused: Whether it failed because nodes that read the data refused them, and for nothing else.
         excerpts: The lines of the log that matter, by failed node.
     """
@@ -58,17 +62,9 @@ class Finished:
     failures: list[str]
     summary_path: Path
     log: Path
+    report: Path | None = None
     refused: bool = False
     excerpts: dict[str, list[str]] = field(default_factory=dict)
-
-
-@dataclass
-class _Nodes:
-    """How the nodes ended so far, and which one is running."""
-
-    order: list[str]
-    ended: dict[str, Any] = field(default_factory=dict)
-    running: str | None = None
 
 
 def run(config: Config, console: Console, request: Request, run_id: str | None = None) -> Finished:
@@ -129,62 +125,40 @@ class _Run:
         self._data_sha256 = ""
 
     def execute(self) -> Finished:
-        """Runs all nodes and writes the summary."""
-        log = self._workspace.run_folder(self._run_id) / "run.log"
+        """Runs all nodes; writes the summary and the pages."""
+        folder = self._workspace.run_folder(self._run_id)
+        log, progress = folder / "run.log", ProgressFile(folder, self._run_id, self._config.name)
         with run_log.into(log) as terminal:
             logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-            nodes, interrupted = self._run_nodes(terminal)
-            summary, details, failures = self._conclude(nodes, interrupted)
-            refused, excerpts = _refused(nodes), _excerpts(nodes)
-            done = list(self._tidy(nodes, summary, interrupted))
+            nodes = self._run_nodes(terminal, progress)
+            summary, details = self._conclude(nodes)
+            done = list(self._tidy(nodes, summary))
         for line in done:
             self._console.say(line)
         try:
-            return Finished(summary, failures, self._write(summary, details), log, refused, excerpts)
+            path = self._write(summary, details)
         except OSError as error:
-            said = f"the summary must be written to {log.parent}, but that gave: {error.strerror}"
-            raise RunFailed("\n".join([*failures, said])) from error
+            said = f"the summary must be written to {folder}, but that gave: {error.strerror}"
+            raise RunFailed("\n".join([*nodes.failures, said])) from error
+        progress.remove()
+        report = report_files.after_run(self._config, self._run_id, self._console.warn)
+        return Finished(summary, nodes.failures, path, log, report, nodes.refused, nodes.excerpts)
 
-    def _run_nodes(self, terminal: TextIO) -> tuple[_Nodes, Interrupted | None]:
+    def _run_nodes(self, terminal: TextIO, progress: ProgressFile) -> "Nodes":
         local_run = self._prepare()
-        from components.progress import heard_by
         from pipeline.display import Progress
         from pipeline.history import seconds_by_node
+        from pipeline.node_loop import run_nodes
         from pipeline.run_tree import make_tree
-        from pipeline.runner import NodeResult, State
 
-        nodes = _Nodes(local_run.node_ids)
-        notes = dict.fromkeys(nodes.order, "") | _notes(self._plan)
-        history = seconds_by_node(self._workspace.run_folder(self._run_id).parent)
-        tree = make_tree(self._plan, nodes.order, root_id(self._config), history)
+        order = local_run.node_ids
+        notes = dict.fromkeys(order, "") | _notes(self._plan)
+        history = seconds_by_node(self._workspace.runs)
+        progress.plan(order, notes, history)
+        tree = make_tree(self._plan, order, root_id(self._config), history)
         silent = self._console.json_mode or self._console.quiet
-        progress = Progress(terminal, silent=silent, notes=notes, tree=tree)
-
-        def on_start(node_id: str) -> None:
-            self._signals.check()
-            nodes.running = node_id
-            progress.start(node_id)
-
-        def on_end(result: Any) -> None:  # noqa: ANN401 - a NodeResult; its module needs TFX
-            self._signals.check()
-            nodes.running = None
-            nodes.ended[result.id] = result
-            if result.error is not None:
-                with suppress(OSError):  # on a full disk
-                    traceback.print_exception(result.error)
-            progress.end(result)
-
-        try:
-            with heard_by(progress.epoch):
-                local_run.execute(on_start, on_end)
-        except Interrupted as interruption:
-            self._signals.settle()
-            if nodes.running is not None:
-                progress.end(NodeResult(nodes.running, State.INTERRUPTED))
-            return nodes, interruption
-        finally:
-            progress.close()
-        return nodes, None
+        shown = Progress(terminal, silent=silent, notes=notes, tree=tree)
+        return run_nodes(local_run, [shown, progress], self._signals)
 
     def _prepare(self) -> Any:  # noqa: ANN401 - a LocalRun; its module needs TFX
         """Checks the model and compiles the graph."""
@@ -210,29 +184,17 @@ class _Run:
             pipeline, self._run_id, selection, never_cached=graph.NEVER_CACHED, tolerant=graph.TOLERANT
         )
 
-    def _conclude(
-        self, nodes: _Nodes, interruption: Interrupted | None
-    ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-        """The summary, its details, and one sentence for every failure."""
+    def _conclude(self, nodes: "Nodes") -> tuple[dict[str, Any], dict[str, Any]]:
+        """The summary, and its details."""
         from pipeline import outcome
-        from pipeline.failure import cause
-        from pipeline.runner import NodeResult, State
 
-        absent = {nodes.running: State.INTERRUPTED} if interruption else {}
-        results = [
-            nodes.ended.get(node_id) or NodeResult(node_id, absent.get(node_id, State.NOT_RUN))
-            for node_id in nodes.order
-        ]
-        code = interruption.exit_code if interruption else None
+        code = nodes.interruption.exit_code if nodes.interruption else None
         summary = outcome.summarize(
-            self._config, self._plan, results, run_id=self._run_id, started_at=self._started_at, interrupted=code
+            self._config, self._plan, nodes.results, run_id=self._run_id, started_at=self._started_at, interrupted=code
         )
-        failures = [f"{result.id} failed: {cause(result.error)}" for result in results if result.error is not None]
-        if interruption:
-            failures.append(f"interrupted by {interruption} in {nodes.running or 'between two nodes'}")
-        return summary, outcome.detail(self._config, self._plan, results), failures
+        return summary, outcome.detail(self._config, self._plan, nodes.results)
 
-    def _tidy(self, nodes: _Nodes, summary: dict[str, Any], interrupted: Interrupted | None) -> Iterator[str]:
+    def _tidy(self, nodes: "Nodes", summary: dict[str, Any]) -> Iterator[str]:
         """What is seen to while the workspace is still held; yields what people may want to know."""
         from pipeline import housekeeping
 
@@ -240,7 +202,7 @@ class _Run:
         if summary["pushed"] and schema is not None:
             yield from housekeeping.freeze_schema(self._config, schema.outputs["schema"][0].uri, self._data_sha256)
         # A run that was asked for in part is none that others would have to make room for.
-        if interrupted is None and self._request.end is None:
+        if nodes.interruption is None and self._request.end is None:
             yield from housekeeping.remove_old(self._config, self._workspace)
 
     def _write(self, summary: dict[str, Any], details: dict[str, Any]) -> Path:
@@ -272,20 +234,6 @@ def resume_command(config: Config, workspace: Path | None) -> str:
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
     return shlex.join([str(python), "-m", "pipeline", "run", config.file, *option])
-
-
-def _refused(nodes: _Nodes) -> bool:
-    from pipeline.failure import refuses_data
-
-    errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
-    return bool(errors) and all(refuses_data(node_id, error) for node_id, error in errors.items())
-
-
-def _excerpts(nodes: _Nodes) -> dict[str, list[str]]:
-    from pipeline.failure import excerpt
-
-    errors = {node_id: result.error for node_id, result in nodes.ended.items() if result.error is not None}
-    return {node_id: lines for node_id, error in errors.items() if (lines := excerpt(error))}
 
 
 def _notes(plan: Plan) -> dict[str, str]:

@@ -17,8 +17,10 @@ from registry import Registry
 _DELETED = metadata_store_pb2.Artifact.DELETED
 
 
-def keep_newest(metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str]) -> int:
-    """Removes the artifacts of all but the newest runs, and their logs; summaries stay.
+def keep_newest(
+    metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str], reported: Iterable[str] = ()
+) -> int:
+    """Removes the artifacts of all but the newest runs, their logs and their pages; summaries and details stay.
 
     Args:
         metadata: The file of MLMD; nobody else may be writing it.
@@ -26,6 +28,7 @@ def keep_newest(metadata: Path, artifacts: Path, runs: Path, keep: int, protecte
         runs: Folder of all runs.
         keep: How many runs keep everything, at least 1.
         protected: URIs of artifacts that stay whoever made them.
+        reported: Ids of runs whose page stays.
 
     Returns:
         How many artifacts were removed.
@@ -49,8 +52,12 @@ def keep_newest(metadata: Path, artifacts: Path, runs: Path, keep: int, protecte
         store.put_artifacts(marked)
     for artifact in gone.values():
         _remove(Path(artifact.uri), artifacts)
+    shown = set(reported)
     for context in old:
         (runs / context.name / "run.log").unlink(missing_ok=True)
+        if context.name not in shown:
+            # The largest of what is left, and made anew from the others at any time.
+            (runs / context.name / "report.html").unlink(missing_ok=True)
     return len(marked)
 
 
@@ -62,6 +69,15 @@ def lineage_uris(registry: Registry) -> list[str]:
     """
     parents: list[Mapping[str, Any]] = [dict(version.manifest.get("lineage") or {}) for version in registry.versions()]
     return [parent["uri"] for each in parents for parent in each.values()]
+
+
+def pushing_runs(registry: Registry) -> list[str]:
+    """Ids of the runs that pushed the versions of a registry.
+
+    Raises:
+        RegistryError: The registry cannot be read.
+    """
+    return [str(version.manifest["run_id"]) for version in registry.versions() if version.manifest.get("run_id")]
 
 
 def _open(metadata: Path) -> metadata_store.MetadataStore:

@@ -62,6 +62,16 @@ def render(
     )
 
 
+def fragment(template: str, context: Mapping[str, Any]) -> str:
+    """Fills a template that is a part of a page, for a script of ours to put into its place.
+
+    Args:
+        template: Name of a file in `report/templates/`.
+        context: What the template names.
+    """
+    return _environment().get_template(template).render(**context)
+
+
 @cache
 def asset(name: str) -> str:
     """Text of a file in `report/assets/`."""

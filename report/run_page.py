@@ -27,12 +27,13 @@ PARTS: tuple[tuple[str, str, Callable[[Facts], Context]], ...] = (
 _FIRST = ("verdict", "advice")
 
 
-def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None) -> str:
+def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None, index: str | None = None) -> str:
     """One self-contained HTML file that tells what became of a run.
 
     Args:
         summary: As in `pipeline/summary_schema.json`.
         details: As in `report/details_schema.json`; None: nothing but the summary is known.
+        index: Where the page of the workspace lies, relative to this one; None where there is none.
 
     Returns:
         The HTML text, the same for the same arguments.
@@ -54,6 +55,7 @@ def render(summary: Mapping[str, Any], details: Mapping[str, Any] | None) -> str
             "started": summary["started_at"] or summary["finished_at"],
             "seconds": sum(node["seconds"] or 0.0 for node in summary["nodes"]),
             "parts": parts,
+            "index": index,
         },
         data={"charts": drawn} if drawn else {},
         styles=[page.asset("run.css")],

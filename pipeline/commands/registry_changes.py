@@ -6,6 +6,7 @@ from pipeline.commands.registry_request import Request
 from pipeline.console import Console
 from pipeline.errors import UserError
 from pipeline.pushed_metadata import forget_removed
+from pipeline.report_files import refresh_index
 from pipeline.workspace import Workspace
 from registry import Event
 
@@ -47,6 +48,8 @@ def collect(request: Request, console: Console) -> int:
     if removed and not dry_run and workspace.metadata.exists():
         with workspace.held():
             forget_removed(workspace.metadata, request.registry)
+    if removed and not dry_run:
+        refresh_index(request.config, console.warn)
     words = "would remove" if dry_run else "removed"
     console.say(f"{words} {_versions(removed)}; {_versions(request.registry.numbers())} stay")
     console.result({"registry": request.registry.place, "removed": list(removed), "dry_run": dry_run})
@@ -54,6 +57,7 @@ def collect(request: Request, console: Console) -> int:
 
 
 def _moved(request: Request, console: Console, number: int, words: str) -> int:
+    refresh_index(request.config, console.warn)
     before = "" if request.current is None else f" from version {request.current}"
     console.say(f"{words}{before} to version {number}")
     console.result({"registry": request.registry.place, "before": request.current, "current": number})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.console import Console
 from pipeline.errors import UserError
+from pipeline.overview.running import unfinished
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ def execute(args: argparse.Namespace, console: Console) -> int:
 def read_runs(workspace: Path) -> list[dict[str, Any]]:
     """The gist of every run's summary; one that cannot be read is listed with the status `unreadable`.
 
-    A folder without a summary is a run that goes on, or that was killed.
+    One without a summary is `running`, `killed`, or `unfinished` where nothing is known of its process.
     """
     folder = workspace / "runs"
     try:
@@ -74,7 +75,8 @@ def _gist(run_id: str, path: Path) -> dict[str, Any]:
             "pushed_version": (summary["pushed"] or {}).get("version"),
         }
     except FileNotFoundError:
-        return row | {"status": "unfinished"}
+        found = unfinished(path.parent)
+        return row | {"status": found["state"], "started_at": found["started_at"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return row
 

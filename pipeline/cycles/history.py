@@ -1,7 +1,5 @@
 """What cycles came to, told from their records."""
 
-import os
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cycles.record import Record, Records, Status
 from pipeline.durable import read_json
+from pipeline.processes import lives
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,21 +31,9 @@ def read(folder: Path) -> tuple[list[Record], list[int]]:
 
 
 def _as_it_is(record: Record) -> Record:
-    if record.status is not Status.RUNNING or _lives(record.process):
+    if record.status is not Status.RUNNING or lives(record.process):
         return record
     return replace(record, status=Status.KILLED, error=f"its process {record.process.get('pid')} is gone")
-
-
-def _lives(process: Any) -> bool:  # noqa: ANN401 - as it stands in a record
-    if process.get("host") != socket.gethostname():
-        return True  # nothing to be known from here
-    try:
-        os.kill(int(process["pid"]), 0)
-    except PermissionError:
-        return True
-    except (OSError, KeyError, TypeError, ValueError):
-        return False
-    return True
 
 
 def last_check(folder: Path) -> dict[str, Any] | None:

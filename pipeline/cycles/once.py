@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.champion_version import find_champion
-from pipeline import local, preflight
+from pipeline import local, preflight, report_files
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cycles import owner
@@ -16,6 +16,7 @@ from pipeline.cycles.fingerprint import Fingerprint, HashCache, take
 from pipeline.cycles.record import Measured, Record, Records, Status
 from pipeline.durable import replace_json
 from pipeline.errors import EdgeError, WorkspaceInUse
+from pipeline.processes import this_process
 from pipeline.workspace import Workspace, new_run_id, now
 from registry import Registry, RegistryError
 
@@ -108,7 +109,7 @@ def _begin(config: Config, decision: Decision, fingerprint: Fingerprint) -> Reco
         reasons=decision.reasons,
         fingerprint=fingerprint,
         run_id=new_run_id(),
-        process=owner.this_process(),
+        process=this_process(),
         started_at=now(),
         champion=_champion(config),
     )
@@ -174,6 +175,8 @@ class _Cycle:
         except OSError as error:
             # The next cycle takes this one for killed and runs again, mostly from the cache.
             self._console.warn(f"what became of {record.title} must be written down, but that gave: {error.strerror}")
+        # The run wrote it when this cycle was still open.
+        report_files.refresh_index(self._config, self._console.warn)
         return record
 
 

@@ -1,7 +1,5 @@
 """A lock with an owner that can be named: one cycle at a time, and one watcher."""
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -12,12 +10,8 @@ from filelock import FileLock, Timeout
 
 from pipeline.durable import read_json, replace_json
 from pipeline.errors import UserError, WorkspaceInUse
+from pipeline.processes import this_process
 from pipeline.workspace import now
-
-
-def this_process() -> dict[str, Any]:
-    """`{pid, host}` of this process."""
-    return {"pid": os.getpid(), "host": socket.gethostname()}
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.cycles.owner import this_process
 from pipeline.durable import replace_json
+from pipeline.processes import this_process
 from pipeline.workspace import now
 
 HEALTH_FILE = "cycle-health.json"

@@ -81,6 +81,16 @@ def test_pushes_the_smallest_that_passed(first):
     assert json.loads(first.summary_path.read_text()) == summary
 
 
+def test_every_run_leaves_its_page_and_one_over_all(first, folder):
+    report = folder / "workspace" / "runs" / first.summary["run_id"] / "report.html"
+    assert first.report == report
+    assert first.summary["run_id"] in report.read_text()
+    index = (folder / "workspace" / "index.html").read_text()
+    assert f'href="runs/{report.parent.name}/report.html"' in index
+    assert f"version {first.summary['pushed']['version']}" in index
+    assert not (report.parent / "progress.json").exists(), "the run is over"
+
+
 def test_records_are_split_and_none_is_lost(first):
     assert sum(first.summary["n_examples"].values()) == len(load_digits().target)
 

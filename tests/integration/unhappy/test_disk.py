@@ -69,7 +69,7 @@ def test_full_disk_under_everything_ends_the_run_and_room_lets_it_go_on(tmp_path
         taken = fill(disk, DATABASE_ROOM_BYTES)
         ended = call("run", config, "--no-cache", "statistics", "--json")
         assert ended.code == 1
-        assert re.match(r"\S+ failed: the disk must have room, but is full \(", ended.err)
+        assert re.search(r"^\S+ failed: the disk must have room, but is full \(", ended.err, flags=re.MULTILINE)
         assert ended.result["status"] == "failed"
         assert pushed(disk / "workspace") == {}
 

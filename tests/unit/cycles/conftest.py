@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Config, load
-from pipeline.cycles import once, owner
+from pipeline.cycles import once
 from pipeline.cycles.fingerprint import HashCache, take
 from pipeline.cycles.record import Record, Status
+from pipeline.processes import this_process
 
 CONFIG = """\
 name: small
@@ -60,7 +61,7 @@ class Project:
             reasons=("there was no cycle before",),
             fingerprint=self.fingerprint(),
             run_id=f"run-{number}",
-            process=owner.this_process(),
+            process=this_process(),
             started_at="2026-11-22T17:00:00+00:00",
         )
         if status is Status.PUSHED:

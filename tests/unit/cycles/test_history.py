@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline import cli
-from pipeline.cycles import owner
 from pipeline.cycles.fingerprint import DataFile
 from pipeline.cycles.history import spans_text
 from pipeline.cycles.record import Measured, Status
+from pipeline.processes import this_process
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_running_and_killed(project, call):
     assert call("cycle", project.path, "--history")[1].splitlines()[1].split()[3] == "running"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    project.records.write(replace(record, process=owner.this_process() | {"pid": gone.pid}))
+    project.records.write(replace(record, process=this_process() | {"pid": gone.pid}))
     lines = call("cycle", project.path, "--history")[1].splitlines()
     assert lines[1].split()[3] == "killed"
     assert lines[2] == f"cycle 1 (killed): its process {gone.pid} is gone"

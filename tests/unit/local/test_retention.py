@@ -11,7 +11,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
 from components.import_schema import ImportSchema
-from pipeline.retention import keep_newest, lineage_uris
+from pipeline.retention import keep_newest, lineage_uris, pushing_runs
 from pipeline.runner import LocalRun, Selection, State
 from registry import Registry
 
@@ -24,7 +24,8 @@ def run(tmp_path):
         place = tmp_path / "runs" / run_id
         place.mkdir(parents=True)
         (place / "run.log").write_text(run_id)
-        (place / "summary.json").write_text("{}")
+        for name in ("summary.json", "details.json", "report.html"):
+            (place / name).write_text("{}")
         pipeline = Pipeline(
             pipeline_name="small",
             pipeline_root=str(tmp_path / "artifacts"),
@@ -42,8 +43,9 @@ def run(tmp_path):
 
 @pytest.fixture
 def keep(tmp_path):
-    def call(count: int, protected=()) -> int:
-        return keep_newest(tmp_path / "metadata.sqlite", tmp_path / "artifacts", tmp_path / "runs", count, protected)
+    def call(count: int, protected=(), reported=()) -> int:
+        places = (tmp_path / name for name in ("metadata.sqlite", "artifacts", "runs"))
+        return keep_newest(*places, count, protected, reported)
 
     return call
 
@@ -80,7 +82,23 @@ def test_summaries_stay_and_logs_of_old_runs_go(run, keep, tmp_path):
         run(number, number)
     keep(2)
     assert [(tmp_path / "runs" / number / "run.log").exists() for number in "123"] == [False, True, True]
-    assert all((tmp_path / "runs" / number / "summary.json").exists() for number in "123")
+    for name in ("summary.json", "details.json"):
+        assert all((tmp_path / "runs" / number / name).exists() for number in "123")
+
+
+def test_pages_of_old_runs_go_but_for_those_of_versions_that_are_there(run, keep, tmp_path):
+    registry = Registry(tmp_path / "registry")
+    for number in "1234":
+        run(number, number)
+        model = tmp_path / "model.tflite"
+        model.write_bytes(b"TFL3" + number.encode())
+        if number != "1":
+            registry.push(model, {"identity": number, "run_id": number})
+    registry.push(model, {"identity": "by hand"})
+    registry.collect(2)
+    assert pushing_runs(registry) == ["4"], "the newest version names no run"
+    keep(1, reported=["2"])
+    assert [(tmp_path / "runs" / number / "report.html").exists() for number in "1234"] == [False, True, False, True]
 
 
 def test_what_a_pushed_version_came_from_stays(run, keep, tmp_path):

@@ -293,6 +293,7 @@ sys.stderr.write(f"code {code} heavy {heavy}")
         ["schema"],
         ["schema", "--markdown"],
         ["runs", DIGITS],
+        ["report", DIGITS],
         ["completion", "bash"],
         ["registry", "list", DIGITS],
         ["registry", "show", DIGITS, "1"],
