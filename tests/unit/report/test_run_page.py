@@ -132,6 +132,15 @@ def test_without_details_the_tree_grows_from_the_steps_of_variants(pushed_run):
     assert "Trainings this run recorded nothing about it" in words
 
 
+def test_a_part_of_the_facts_that_is_missing_is_named_with_its_reason(pushed_run):
+    summary, details = pushed_run
+    details["not_measured"] = {"curves.qat-1": "the node did not finish", "layers.int8": "there is no file"}
+    assert "qat-1 has no curve: the node did not finish" in Page(run_page.render(summary, details)).said
+    said = Page(run_page.render(summary, {**details, "layers": {}, "curves": []})).said
+    assert "Layers there is no file" in said
+    assert "Trainings the node did not finish" in said
+
+
 @pytest.fixture
 def without_drawings(monkeypatch):
     """Leaves out what takes long: Altair's own check of each specification."""
