@@ -51,7 +51,12 @@ def remove_old(config: Config, workspace: Workspace) -> Iterator[str]:
         if keep is None:
             return
         removed = retention.keep_newest(
-            workspace.metadata, workspace.artifacts, workspace.runs, keep, retention.lineage_uris(registry)
+            workspace.metadata,
+            workspace.artifacts,
+            workspace.runs,
+            keep,
+            retention.lineage_uris(registry),
+            tensorboard=workspace.tensorboard,
         )
     except (RegistryError, OSError) as error:
         yield f"warning: what older runs left must be removed, but that gave: {error}; the next run tries again"

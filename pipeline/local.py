@@ -152,6 +152,7 @@ class _Run:
         from pipeline.history import seconds_by_node
         from pipeline.run_tree import make_tree
         from pipeline.runner import NodeResult, State
+        from pipeline.training_logs import training_logs
 
         nodes = _Nodes(local_run.node_ids)
         notes = dict.fromkeys(nodes.order, "") | _notes(self._plan)
@@ -159,11 +160,13 @@ class _Run:
         tree = make_tree(self._plan, nodes.order, root_id(self._config), history)
         silent = self._console.json_mode or self._console.quiet
         progress = Progress(terminal, silent=silent, notes=notes, tree=tree)
+        logs = training_logs(self._config, self._plan, self._workspace, self._run_id, self._console)
 
         def on_start(node_id: str) -> None:
             self._signals.check()
             nodes.running = node_id
             progress.start(node_id)
+            logs.start(node_id)
 
         def on_end(result: Any) -> None:  # noqa: ANN401 - a NodeResult; its module needs TFX
             self._signals.check()
@@ -173,9 +176,10 @@ class _Run:
                 with suppress(OSError):  # on a full disk
                     traceback.print_exception(result.error)
             progress.end(result)
+            logs.end(result)
 
         try:
-            with heard_by(progress.epoch):
+            with heard_by(progress.epoch), heard_by(logs.epoch):
                 local_run.execute(on_start, on_end)
         except Interrupted as interruption:
             self._signals.settle()

@@ -17,8 +17,10 @@ from registry import Registry
 _DELETED = metadata_store_pb2.Artifact.DELETED
 
 
-def keep_newest(metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str]) -> int:
-    """Removes the artifacts of all but the newest runs, and their logs; summaries stay.
+def keep_newest(
+    metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str], *, tensorboard: Path
+) -> int:
+    """Removes the artifacts of all but the newest runs, their logs and their event logs; summaries stay.
 
     Args:
         metadata: The file of MLMD; nobody else may be writing it.
@@ -26,6 +28,7 @@ def keep_newest(metadata: Path, artifacts: Path, runs: Path, keep: int, protecte
         runs: Folder of all runs.
         keep: How many runs keep everything, at least 1.
         protected: URIs of artifacts that stay whoever made them.
+        tensorboard: Folder of the event logs of all runs.
 
     Returns:
         How many artifacts were removed.
@@ -51,6 +54,7 @@ def keep_newest(metadata: Path, artifacts: Path, runs: Path, keep: int, protecte
         _remove(Path(artifact.uri), artifacts)
     for context in old:
         (runs / context.name / "run.log").unlink(missing_ok=True)
+        _remove(tensorboard / context.name, tensorboard)
     return len(marked)
 
 

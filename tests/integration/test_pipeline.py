@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from sklearn.datasets import load_digits
 
 from components.lineage import tree_sha256
 from compression.audit import audit
-from compression.edge.golden import verify_golden
+from compression.edge.golden import Golden, verify_golden
 from compression.predict import TFLitePredictor
 from registry import Registry
 
@@ -132,6 +133,44 @@ def test_registry_holds_what_the_summary_says(first, folder):
     assert audit(current.model_file.read_bytes()).gzip_bytes == chosen["gzip_bytes"] == current.manifest["gzip_bytes"]
 
 
+def test_the_model_card_tells_of_the_pushed_model_and_runs_it(first, folder, monkeypatch):
+    version = Registry(folder / "workspace" / "registry").current()
+    assert set(version.manifest["files"]) == {"card.json", "card.md", "golden.npz"}
+    card, page = json.loads(version.read("card.json")), version.read("card.md").decode()
+    assert card["quantitative_analyses"]["overall"] == version.manifest["gate"]["metrics"]
+    assert {part["split"]: part["examples"] for part in card["data"]["splits"]} == first.summary["n_examples"]
+    assert card["size"]["sha256"] == version.sha256
+    resolved = re.findall(r"resolver\.Add(\w+)\(\);", card["usage"]["tflm"]["code"])
+    held = {operator.replace("_", "").lower() for operator in audit(version.model_file.read_bytes()).operators}
+    assert {method.lower() for method in resolved} == held
+    monkeypatch.chdir(version.path)
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    pairs = Golden.load(Path("golden.npz"))
+    for row in range(len(pairs.inputs["image"])):
+        # The program proves the first pair itself; its one place per array is moved on to the others.
+        said: dict = {}
+        exec(compile(code.replace("[:1]", f"[{row}:{row + 1}]"), "card.md", "exec"), said)
+        (output,) = pairs.outputs
+        np.testing.assert_allclose(said["answer"][output], pairs.outputs[output][row : row + 1], atol=1e-3)
+
+
+def test_what_is_stated_in_the_card_makes_a_version_of_its_own(first, folder, tmp_path, make_config, run_here):
+    changes = {
+        "data": {"path": str(folder / "digits")},
+        "variants": VARIANTS,
+        "train": TRAIN,
+        "gate": {"min_value": 0.8},
+        "card": {"license": "Apache-2.0", "intended_use": "Reads digits."},
+        "runtime": {"workspace": str(folder / "workspace")},
+    }
+    finished = run_here(make_config(tmp_path, **changes))
+    assert ran(finished) == set()
+    pushed, version = first.summary["pushed"], Registry(folder / "workspace" / "registry").current()
+    assert (version.version, version.sha256) == (pushed["version"] + 1, pushed["sha256"])
+    assert json.loads(version.read("card.json"))["model_details"]["license"] == "Apache-2.0"
+    assert "Reads digits." in version.read("card.md").decode()
+
+
 def test_libraries_speak_to_the_log_alone(first):
     """The converter prints this from C++, past everything that Python could redirect."""
     assert "inference_type" in first.log.read_text()
@@ -170,11 +209,19 @@ def test_data_replaced_in_place_is_read_again(first, folder, config, run_here):
 
 
 def test_same_seed_same_bytes(first, folder, make_config, run_here, tmp_path, digits):
-    """A clean workspace elsewhere: every variant's file is the same byte for byte."""
+    """A clean workspace elsewhere, with event logs: every variant's file is the same byte for byte."""
     finished = run_here(
-        make_config(tmp_path, data={"path": str(digits)}, variants=VARIANTS, train=TRAIN, gate={"min_value": 0.8})
+        make_config(
+            tmp_path,
+            data={"path": str(digits)},
+            variants=VARIANTS,
+            train=TRAIN,
+            gate={"min_value": 0.8},
+            runtime={"tensorboard": True},
+        )
     )
     assert ran(finished) >= {"ingest", "trainer", "quantize-pqat-io"}
+    assert list((tmp_path / "workspace" / "tensorboard").glob("*/trainer/train/events.out.tfevents.*"))
 
     def files(workspace):
         return {

@@ -43,7 +43,14 @@ def run(tmp_path):
 @pytest.fixture
 def keep(tmp_path):
     def call(count: int, protected=()) -> int:
-        return keep_newest(tmp_path / "metadata.sqlite", tmp_path / "artifacts", tmp_path / "runs", count, protected)
+        return keep_newest(
+            tmp_path / "metadata.sqlite",
+            tmp_path / "artifacts",
+            tmp_path / "runs",
+            count,
+            protected,
+            tensorboard=tmp_path / "tensorboard",
+        )
 
     return call
 
@@ -75,10 +82,12 @@ def test_old_artifacts_go_and_a_run_that_needs_them_makes_them_anew(run, keep, t
     assert third.state is State.CACHED
 
 
-def test_summaries_stay_and_logs_of_old_runs_go(run, keep, tmp_path):
+def test_summaries_stay_and_logs_and_curves_of_old_runs_go(run, keep, tmp_path):
     for number in "123":
         run(number, number)
+        (tmp_path / "tensorboard" / number / "trainer").mkdir(parents=True)
     keep(2)
+    assert sorted(path.name for path in (tmp_path / "tensorboard").iterdir()) == ["2", "3"]
     assert [(tmp_path / "runs" / number / "run.log").exists() for number in "123"] == [False, True, True]
     assert all((tmp_path / "runs" / number / "summary.json").exists() for number in "123")
 
@@ -111,6 +120,13 @@ def test_what_a_killed_clean_up_left_is_removed_by_the_next(run, keep, tmp_path)
 def test_nothing_outside_of_the_artifacts_is_touched(run, keep, tmp_path):
     first = run("1", "a")
     run("2", "b")
-    keep_newest(tmp_path / "metadata.sqlite", tmp_path / "elsewhere", tmp_path / "runs", 1, ())
+    keep_newest(
+        tmp_path / "metadata.sqlite",
+        tmp_path / "elsewhere",
+        tmp_path / "runs",
+        1,
+        (),
+        tensorboard=tmp_path / "tensorboard",
+    )
     assert place(first).exists()
     assert json.loads((tmp_path / "runs" / "1" / "summary.json").read_text()) == {}
