@@ -171,6 +171,21 @@ def test_what_is_stated_in_the_card_makes_a_version_of_its_own(first, folder, tm
     assert "Reads digits." in version.read("card.md").decode()
 
 
+def test_the_notebook_of_the_documentation_opens_what_a_run_leaves(first, folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / ".edge").mkdir()
+    (tmp_path / ".edge" / "digits").symlink_to(folder / "workspace")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), flags=re.DOTALL):
+        exec(compile(code, "notebook.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert f"{{}} {variant(first, 'int8')['value']} {first.summary['n_examples']['eval']}" in said
+    assert f"\n{variant(first, 'int8')['status'] == 'passed'}\n" in said
+    assert names["train"].datasets[0].num_examples == first.summary["n_examples"]["train"]
+    # The pixels' mean, as TFDV counted it.
+    assert re.search(r"^image 4\.\d+ 6\.\d+ 0\.0 16\.0 0$", said, flags=re.MULTILINE)
+
+
 def test_libraries_speak_to_the_log_alone(first):
     """The converter prints this from C++, past everything that Python could redirect."""
     assert "inference_type" in first.log.read_text()

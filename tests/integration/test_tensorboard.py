@@ -16,7 +16,7 @@ VARIANTS = {
 
 def losses(folder) -> dict[str, int]:
     """Curve -> its number of epochs, as `tensorboard --logdir` reads the folder."""
-    read = EventMultiplexer(tensor_size_guidance={"scalars": 0}).AddRunsFromDirectory(str(folder)).Reload()
+    read = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
     tags = {run: found["tensors"] for run, found in read.Runs().items()}
     return {run: len(read.Tensors(run, "epoch_loss")) for run, names in tags.items() if "epoch_loss" in names}
 
@@ -34,11 +34,6 @@ def test_all_steps_of_a_run_stand_side_by_side(tmp_path, make_config, run_here):
     curves = {f"{prune}/train": 2, f"{prune}/validation": 2, f"{qat}/train": 1, f"{qat}/validation": 1}
     assert losses(logs / first.summary["run_id"]) == curves
     assert {path.name for path in (logs / first.summary["run_id"]).iterdir()} == {"trainer", prune, qat}
-    again = run_here(config, no_cache=["trainer"], end=prune)
-    assert {node["status"] for node in again.summary["nodes"] if node["id"] in ("trainer", prune)} == {"complete"}
-    third = run_here(config, end=prune)
-    assert {node["status"] for node in third.summary["nodes"] if node["id"] in ("trainer", prune)} == {"cached"}
-    everything = {name: count for name, count in curves.items() if name.startswith(prune)}
-    everything |= {"trainer/train": 3, "trainer/validation": 3}
-    assert losses(logs / again.summary["run_id"]) == everything
-    assert losses(logs / third.summary["run_id"]) == everything
+    second = run_here(config, end=qat)
+    assert {node["status"] for node in second.summary["nodes"] if node["id"] in ("trainer", prune, qat)} == {"cached"}
+    assert losses(logs / second.summary["run_id"]) == curves
