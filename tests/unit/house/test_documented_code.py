@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import cli
+from pipeline import cli, preflight
 from pipeline.config import load
 from pipeline.config.document import read
 from pipeline.errors import UserError
@@ -117,7 +117,7 @@ def inline_commands(documents, name: str) -> list[str]:
 
 
 def check_command(line: str) -> None:
-    words = shlex.split(line)
+    words = shlex.split(re.sub(r" > [\w./-]+$", "", line))
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words = words[1:]
     if "<(" in line:  # a program whose output is read as a file
@@ -252,6 +252,16 @@ def test_an_import_that_does_not_exist_would_be_found():
     ]
     assert missing_names(ast.parse("from components.nothing import x")) == ["components.nothing"]
     assert missing_names(ast.parse("from compression.prune import prune")) == []
+
+
+def test_the_data_of_the_documentation_fit_the_configuration_beside_them(documents, tmp_path, monkeypatch):
+    made, configuration = documents.blocks("docs/own-data.md")[:2]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(made.text, str(made), "exec"), {})
+    (tmp_path / "shapes.yaml").write_text(configuration.text)
+    config = load(Path("shapes.yaml"))
+    preflight.check(config)
+    assert preflight.warnings(config) == []
 
 
 # --- the rest -------------------------------------------------------------------------------------------------------
