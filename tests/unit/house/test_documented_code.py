@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 ROOT = Path(__file__).resolve().parents[3]
 OWN = ("benchmarks", "components", "compression", "models", "pipeline", "registry")
 
-PLAIN_PROGRAMS = {"apt-get", "docker", "export", "kind", "kubectl", "openssl", "source"}
+PLAIN_PROGRAMS = {"apt-get", "cd", "curl", "docker", "export", "kind", "kubectl", "openssl", "podman", "source"}
 """Programs that are not ours, in lines that are only looked at."""
 
 REPLACED = {"model": "pretrained"}
