@@ -67,7 +67,7 @@ CASES = [
     ]),
     ("select: smallest", "card: {owners: me}", ['card.owners: must be a list; got "me"']),
     ("select: smallest", 'card: {intended_use: ""}', [
-        'card.intended_use: must be at least 1 characters long; got ""'
+        'card.intended_use: must not be empty; got ""'
     ]),
     ("select: smallest", "card: {caveats: [one, two]}", [
         'card.caveats: must be a string; got ["one", "two"]'
