@@ -1,6 +1,8 @@
 """What a model card says, and that text of others stays text in it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -104,6 +106,13 @@ def test_the_json_holds_the_same(make_facts):
     }
     assert card["model_details"]["parents"] == {"float_model": "f" * 64}
     assert set(card["usage"]) == {"python", "android", "ios", "tflm"}
+
+
+def test_the_documentation_names_every_key_of_the_json(make_facts):
+    page = (Path(__file__).parents[3] / "docs" / "model-card.md").read_text()
+    table = page.split("## `card.json`")[1].split("## Programs")[0]
+    named = {key for row in table.splitlines() if row.startswith("| `") for key in re.findall(r"`(\w+)`", row[:60])}
+    assert set(json.loads(card_files(make_facts())["card.json"])) <= named | {"schema_version"}
 
 
 def test_what_nobody_stated_is_said_to_be_so(make_facts):

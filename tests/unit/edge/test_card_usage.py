@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from components.card.run_tflm import METHOD_OF
 from components.card.usage import usage
 from compression.edge.golden import Golden, golden
 from compression.errors import CompressionError
@@ -199,3 +200,8 @@ def test_a_type_that_an_api_lacks_is_said():
 def test_the_python_program_opens_what_a_version_holds(dense):
     code = programs(dense)["python"]
     assert {"model.tflite", "golden.npz"} == set(re.findall(r'"(\w+\.\w+)"', code))
+
+
+def test_the_methods_of_tflm_are_those_that_its_interpreter_takes(profiles):
+    """Two sources agree: the resolver's header, and the profile, whose list was found by asking the interpreter."""
+    assert {name.replace("_", "").lower() for name in profiles["mcu"].operators} == set(METHOD_OF)
