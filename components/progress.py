@@ -7,17 +7,17 @@ from contextvars import ContextVar
 Listener = Callable[[int, int, Mapping[str, float]], None]
 """Called with the epochs done, the epochs planned, and the epoch's losses and metrics by name."""
 
-_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("progress_listeners", default=())
+_listener: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
 
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Hands what nodes report in the block to `listener`, and to those of the blocks around it."""
-    token = _listeners.set((*_listeners.get(), listener))
+    """Hands what nodes report in the block to `listener`."""
+    token = _listener.set(listener)
     try:
         yield
     finally:
-        _listeners.reset(token)
+        _listener.reset(token)
 
 
 def report_epoch(done: int, planned: int, logs: Mapping[str, float]) -> None:
@@ -28,5 +28,6 @@ def report_epoch(done: int, planned: int, logs: Mapping[str, float]) -> None:
         planned: Epochs planned; training may stop before.
         logs: The epoch's losses and metrics by name.
     """
-    for listener in _listeners.get():
+    listener = _listener.get()
+    if listener is not None:
         listener(done, planned, logs)

@@ -150,6 +150,7 @@ class _Run:
         from components.progress import heard_by
         from pipeline.display import Progress
         from pipeline.history import seconds_by_node
+        from pipeline.listeners import Listeners
         from pipeline.run_tree import make_tree
         from pipeline.runner import NodeResult, State
         from pipeline.training_logs import training_logs
@@ -159,14 +160,14 @@ class _Run:
         history = seconds_by_node(self._workspace.run_folder(self._run_id).parent)
         tree = make_tree(self._plan, nodes.order, root_id(self._config), history)
         silent = self._console.json_mode or self._console.quiet
-        progress = Progress(terminal, silent=silent, notes=notes, tree=tree)
-        logs = training_logs(self._config, self._plan, self._workspace, self._run_id, self._console)
+        shown = Progress(terminal, silent=silent, notes=notes, tree=tree)
+        curves = training_logs(self._config, self._plan, self._workspace, self._run_id, self._console)
+        progress = Listeners(shown, *curves)
 
         def on_start(node_id: str) -> None:
             self._signals.check()
             nodes.running = node_id
             progress.start(node_id)
-            logs.start(node_id)
 
         def on_end(result: Any) -> None:  # noqa: ANN401 - a NodeResult; its module needs TFX
             self._signals.check()
@@ -176,10 +177,9 @@ class _Run:
                 with suppress(OSError):  # on a full disk
                     traceback.print_exception(result.error)
             progress.end(result)
-            logs.end(result)
 
         try:
-            with heard_by(progress.epoch), heard_by(logs.epoch):
+            with heard_by(progress.epoch):
                 local_run.execute(on_start, on_end)
         except Interrupted as interruption:
             self._signals.settle()

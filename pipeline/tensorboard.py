@@ -67,6 +67,10 @@ class TrainingLogs:
         else:
             self._guarded(lambda: self._write_cached(result.id, uris))
 
+    def close(self) -> None:
+        """No node follows."""
+        self._close()
+
     def _write_epoch(self, done: int, logs: Mapping[str, float]) -> None:
         for name, value in logs.items():
             part = "validation" if name.startswith(_VALIDATION) else "train"

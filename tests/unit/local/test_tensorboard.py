@@ -13,7 +13,7 @@ from pipeline.console import Console
 from pipeline.plan import make_plan
 from pipeline.runner import NodeResult, State
 from pipeline.tensorboard import TrainingLogs
-from pipeline.training_logs import NoLogs, training_logs
+from pipeline.training_logs import training_logs
 from pipeline.workspace import Workspace
 
 TRAINING = ("trainer", "prune-1")
@@ -136,10 +136,10 @@ def test_the_configuration_decides(tmp_path, capsys):
     root = Path(__file__).parents[3]
     config = load(root / "configs" / "digits.yaml", {"runtime.workspace": str(tmp_path)})
     plan, workspace = make_plan(config), Workspace(tmp_path)
-    assert isinstance(training_logs(config, plan, workspace, "r1", Console()), NoLogs)
+    assert training_logs(config, plan, workspace, "r1", Console()) == []
     overrides = {"runtime.workspace": str(tmp_path), "runtime.tensorboard": True}
     asked = load(root / "configs" / "digits.yaml", overrides)
-    logs = training_logs(asked, plan, workspace, "r1", Console())
+    (logs,) = training_logs(asked, plan, workspace, "r1", Console())
     assert logs.folder == tmp_path / "tensorboard" / "r1"
     assert capsys.readouterr().out == f"curves: tensorboard --logdir {tmp_path}/tensorboard/r1\n"
     # It is nothing that a node is told: the cache knows no difference.
