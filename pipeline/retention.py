@@ -18,7 +18,7 @@ _DELETED = metadata_store_pb2.Artifact.DELETED
 
 
 def keep_newest(
-    metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str], *, tensorboard: Path
+    metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str], *, tensorboard: Path | None = None
 ) -> int:
     """Removes the artifacts of all but the newest runs, their logs and their event logs; summaries stay.
 
@@ -28,7 +28,7 @@ def keep_newest(
         runs: Folder of all runs.
         keep: How many runs keep everything, at least 1.
         protected: URIs of artifacts that stay whoever made them.
-        tensorboard: Folder of the event logs of all runs.
+        tensorboard: Folder of the event logs of all runs; `None`: there are none.
 
     Returns:
         How many artifacts were removed.
@@ -54,7 +54,8 @@ def keep_newest(
         _remove(Path(artifact.uri), artifacts)
     for context in old:
         (runs / context.name / "run.log").unlink(missing_ok=True)
-        _remove(tensorboard / context.name, tensorboard)
+        if tensorboard is not None:
+            _remove(tensorboard / context.name, tensorboard)
     return len(marked)
 
 

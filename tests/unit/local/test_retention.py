@@ -120,13 +120,6 @@ def test_what_a_killed_clean_up_left_is_removed_by_the_next(run, keep, tmp_path)
 def test_nothing_outside_of_the_artifacts_is_touched(run, keep, tmp_path):
     first = run("1", "a")
     run("2", "b")
-    keep_newest(
-        tmp_path / "metadata.sqlite",
-        tmp_path / "elsewhere",
-        tmp_path / "runs",
-        1,
-        (),
-        tensorboard=tmp_path / "tensorboard",
-    )
+    keep_newest(tmp_path / "metadata.sqlite", tmp_path / "elsewhere", tmp_path / "runs", 1, ())
     assert place(first).exists()
     assert json.loads((tmp_path / "runs" / "1" / "summary.json").read_text()) == {}
