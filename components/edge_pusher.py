@@ -18,9 +18,12 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.standard_artifacts import Examples, Model, PushedModel, TransformGraph
 
 from components import fan_in, lineage, model_artifact
+from components.card.contents import Facts
+from components.card.files import card_files
 from components.edge_check import GOLDEN_FILE
-from components.ingest import read_window
+from components.ingest import read_facts, read_window
 from components.selector import read_selection
+from compression.interface import read_interface
 from registry import PushedVersion, Registry, RegistryError
 from registry.signing import Sign, signer
 
@@ -72,7 +75,8 @@ class _Executor(BaseExecutor):
         selection = read_selection(selected)
         version, reason = None, None
         if selection["selected"] is not None:
-            manifest = self._manifest(selected, selection, json.loads(exec_properties["facts"]))
+            facts = json.loads(exec_properties["facts"])
+            manifest = self._manifest(selected, selection, facts)
             manifest["lineage"] = {
                 name: lineage.describe(artifact)
                 for name in LINEAGE
@@ -83,7 +87,12 @@ class _Executor(BaseExecutor):
             made = Registry(exec_properties["registry"]).push(
                 model_artifact.tflite_path(selected),
                 manifest,
-                {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE},
+                {
+                    GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE,
+                    **_card(
+                        selected, selection, facts, manifest, read_facts(examples.uri).examples if examples else {}
+                    ),
+                },
                 sign=_signer(exec_properties["sign_key_env"]),
                 keep=json.loads(exec_properties["keep"]),
             )
@@ -110,9 +119,11 @@ class _Executor(BaseExecutor):
             "inputs": conversion["inputs"],
             "outputs": conversion["outputs"],
             "gate": selection["gate"],
+            # What people state of a model is part of what it is: a change of it needs a version of its own.
+            **({"card": facts["card"]} if facts.get("card") else {}),
         }
         return {
-            **described,
+            **{name: value for name, value in described.items() if name != "card"},
             # What two runs with the same result share: pushing it twice makes one version.
             "identity": hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest(),
             "name": facts["name"],
@@ -133,7 +144,8 @@ class EdgePusher(BaseComponent):
         parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and
             `examples`, whose spans it names.
         registry: Folder of the registry.
-        facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
+        facts: `{name, steps: {variant: [..]}, label_names, task, seed, config_sha256, card}` for the manifest and the
+            model card.
         keep: How many versions stay; `None`: all.
         sign_key_env: The environment variable with the key that signs manifests; `None`: they are not signed. The key
             itself is read when the node runs, and recorded nowhere.
@@ -166,6 +178,35 @@ class EdgePusher(BaseComponent):
                 code_sha256=code_sha256,
             )
         )
+
+
+def _card(
+    selected: Model,
+    selection: dict[str, Any],
+    facts: dict[str, Any],
+    manifest: dict[str, Any],
+    examples: dict[str, int],
+) -> dict[str, bytes]:
+    """The files of the model card."""
+    content = model_artifact.tflite_path(selected).read_bytes()
+    return card_files(
+        Facts(
+            stated=facts["card"],
+            pipeline=facts,
+            selection=selection,
+            conversion=model_artifact.conversion(model_artifact.step_reports(selected)),
+            examples=examples,
+            spans=manifest["spans"],
+            lineage=manifest["lineage"],
+            tools=manifest["tools"],
+            run_id=manifest["run_id"],
+            file={
+                "sha256": hashlib.sha256(content).hexdigest(),
+                **{name: selection["edge"][name] for name in ("size_bytes", "gzip_bytes")},
+            },
+            interface=read_interface(content),
+        )
+    )
 
 
 def _signer(environment_name: str) -> Sign | None:

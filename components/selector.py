@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,10 @@ class _Executor(BaseExecutor):
             shutil.copytree(chosen.model.uri, folder, dirs_exist_ok=True)
             selection |= {"gate": _gate_numbers(chosen), "edge": chosen.edge.to_dict()}
             selection["champion"] = chosen.verdict.champion
+            selection |= {
+                "slices": [asdict(part) for part in chosen.verdict.slices[1:]],
+                "checks": [asdict(check) for check in chosen.verdict.checks],
+            }
             golden = edge_check.golden_path(chosen.edge_blessing)
             shutil.copyfile(golden, folder / edge_check.GOLDEN_FILE)
             selected.set_string_custom_property(model_artifact.VARIANT_PROPERTY, name)
@@ -110,5 +115,9 @@ class Selector(BaseComponent):
 
 
 def read_selection(selected: Model) -> dict[str, Any]:
-    """`{selected, reason}` of a selector's output, and the selected variant's `gate`, `edge` and `champion` numbers."""
+    """What a selector wrote.
+
+    Returns:
+        `{selected, reason}`, and of the selected variant `gate`, `edge` and `champion` numbers, `slices` and `checks`.
+    """
     return json.loads((Path(selected.uri) / SELECTION_FILE).read_text())

@@ -37,6 +37,17 @@ def gate_spec(config: Config) -> GateSpec:
     )
 
 
+def push_facts(config: Config, plan: Plan) -> dict[str, Any]:
+    """What the manifest and the model card say of the configuration."""
+    summary = summary_facts(config, plan)
+    return {
+        **{key: summary[key] for key in ("name", "steps", "seed", "config_sha256")},
+        "label_names": config.data.label_names,
+        "task": packed(config.tasks),
+        "card": config.card.stated,
+    }
+
+
 def summary_facts(config: Config, plan: Plan) -> dict[str, Any]:
     """What the summary says of the configuration."""
     return {

@@ -30,7 +30,7 @@ from compression.settings.edge import EdgeSettings
 from pipeline import champion_nodes
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
-from pipeline.facts import gate_spec, summary_facts
+from pipeline.facts import gate_spec, push_facts, summary_facts
 from pipeline.plan import Plan, VariantPlan, make_plan, root_id
 from pipeline.raw_nodes import export_raw, raw_transform
 from pipeline.search import make_search
@@ -272,7 +272,7 @@ class _Graph:
             registry=registry,
             keep=config.push.keep,
             sign_key_env=config.push.sign_key_env,
-            facts={**{key: facts[key] for key in ("name", "steps")}, "label_names": config.data.label_names},
+            facts=push_facts(config, plan),
             code_sha256=code_sha256("components.edge_pusher"),
         )
         self._add(pusher, "edge-pusher")

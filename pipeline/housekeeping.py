@@ -57,6 +57,7 @@ def remove_old(config: Config, workspace: Workspace) -> Iterator[str]:
             keep,
             retention.lineage_uris(registry),
             retention.pushing_runs(registry),
+            tensorboard=workspace.tensorboard,
         )
     except (RegistryError, OSError) as error:
         yield f"warning: what older runs left must be removed, but that gave: {error}; the next run tries again"

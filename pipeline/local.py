@@ -150,6 +150,7 @@ class _Run:
         from pipeline.history import seconds_by_node
         from pipeline.node_loop import run_nodes
         from pipeline.run_tree import make_tree
+        from pipeline.training_logs import training_logs
 
         order = local_run.node_ids
         notes = dict.fromkeys(order, "") | _notes(self._plan)
@@ -158,7 +159,8 @@ class _Run:
         tree = make_tree(self._plan, order, root_id(self._config), history)
         silent = self._console.json_mode or self._console.quiet
         shown = Progress(terminal, silent=silent, notes=notes, tree=tree)
-        return run_nodes(local_run, [shown, progress], self._signals)
+        curves = training_logs(self._config, self._plan, self._workspace, self._run_id, self._console)
+        return run_nodes(local_run, [shown, progress, *curves], self._signals)
 
     def _prepare(self) -> Any:  # noqa: ANN401 - a LocalRun; its module needs TFX
         """Checks the model and compiles the graph."""

@@ -18,9 +18,16 @@ _DELETED = metadata_store_pb2.Artifact.DELETED
 
 
 def keep_newest(
-    metadata: Path, artifacts: Path, runs: Path, keep: int, protected: Iterable[str], reported: Iterable[str] = ()
+    metadata: Path,
+    artifacts: Path,
+    runs: Path,
+    keep: int,
+    protected: Iterable[str],
+    reported: Iterable[str] = (),
+    *,
+    tensorboard: Path | None = None,
 ) -> int:
-    """Removes the artifacts of all but the newest runs, their logs and their pages; summaries and details stay.
+    """Removes the artifacts of all but the newest runs, their logs, curves and pages; summaries and details stay.
 
     Args:
         metadata: The file of MLMD; nobody else may be writing it.
@@ -29,6 +36,7 @@ def keep_newest(
         keep: How many runs keep everything, at least 1.
         protected: URIs of artifacts that stay whoever made them.
         reported: Ids of runs whose page stays.
+        tensorboard: Folder of the event logs of all runs; `None`: there are none.
 
     Returns:
         How many artifacts were removed.
@@ -58,6 +66,8 @@ def keep_newest(
         if context.name not in shown:
             # The largest of what is left, and made anew from the others at any time.
             (runs / context.name / "report.html").unlink(missing_ok=True)
+        if tensorboard is not None:
+            _remove(tensorboard / context.name, tensorboard)
     return len(marked)
 
 

@@ -26,6 +26,7 @@ class Workspace:
         self.metadata = self.root / "metadata.sqlite"
         self.artifacts = self.root / "artifacts"
         self.runs = self.root / "runs"
+        self.tensorboard = self.root / "tensorboard"
         self._owner = self.root / "owner.json"
 
     def run_folder(self, run_id: str) -> Path:

@@ -24,7 +24,7 @@ def identity_of(manifest: Mapping[str, Any]) -> str:
     return identity
 
 
-def check_names(extra_files: Mapping[str, Path]) -> None:
+def check_names(extra_files: Mapping[str, object]) -> None:
     """Refuses names that are no plain ones, or that the registry itself uses.
 
     Raises:

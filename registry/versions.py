@@ -37,7 +37,7 @@ class Registry(Writer):
         self,
         model_file: Path,
         manifest: Mapping[str, Any],
-        extra_files: Mapping[str, Path] | None = None,
+        extra_files: Mapping[str, Path | bytes] | None = None,
         *,
         sign: Sign | None = None,
         keep: int | None = None,
@@ -51,7 +51,7 @@ class Registry(Writer):
             model_file: The TFLite file.
             manifest: JSON values; `identity` (a text that two runs with the same content share) is required. The
                 registry adds version, sha256, size_bytes, gzip_bytes, the sha256 of all files, and pushed_at (UTC).
-            extra_files: File name in the version's folder -> file to copy there.
+            extra_files: File name in the version's folder -> file to copy there, or its content.
             sign: Signs the manifest.
             keep: Remove older versions beyond so many, see `collect`; `None`: keep all.
 
@@ -64,7 +64,7 @@ class Registry(Writer):
         check_names(extra_files)
         with failing_as("read the files to push"):
             model = model_file.read_bytes()
-            extras = {name: path.read_bytes() for name, path in extra_files.items()}
+            extras = {name: _content(source) for name, source in extra_files.items()}
         with self._writing():
             made = self._push(model, manifest, extras, identity, sign)
             if keep is not None:
@@ -163,3 +163,7 @@ class Registry(Writer):
             except RegistryError:
                 continue  # a damaged version is no reason to refuse a sound one
         return None
+
+
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()

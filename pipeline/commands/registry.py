@@ -17,9 +17,24 @@ if TYPE_CHECKING:
 
 HELP = "list, show, verify or change what is pushed"
 
+CARD = "card.md"
+"""The model card's name in a version, as `components.card.files` writes it; its module needs LiteRT."""
+
 FAULTS_EXIT_CODE = 1
 # What people ask first; the rest of a manifest follows by name, the long report of the edge check last.
-_FIRST = ("version", "current", "path", "pushed_at", "name", "variant", "steps", "sha256", "size_bytes", "gzip_bytes")
+_FIRST = (
+    "version",
+    "current",
+    "path",
+    "card",
+    "pushed_at",
+    "name",
+    "variant",
+    "steps",
+    "sha256",
+    "size_bytes",
+    "gzip_bytes",
+)
 _LAST = ("inputs", "outputs", "label_names", "tools", "edge")
 
 
@@ -80,7 +95,9 @@ def show(request: Request, console: Console) -> int:
         return FAULTS_EXIT_CODE
     import yaml
 
-    facts = {**version.manifest, "current": number == request.current, "path": version.place}
+    card = f"{version.place}/{CARD}" if CARD in version.names() else None
+    here = {"current": number == request.current, "path": version.place, **({"card": card} if card else {})}
+    facts = {**version.manifest, **here}
     rest = sorted(facts.keys() - {*_FIRST, *_LAST})
     ordered = {name: facts[name] for name in (*_FIRST, *rest, *_LAST) if name in facts}
     text = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
@@ -91,6 +108,7 @@ def show(request: Request, console: Console) -> int:
             "version": number,
             "current": facts["current"],
             "path": facts["path"],
+            "card": card,
             "files": version.names(),
             "manifest": dict(version.manifest),
         }

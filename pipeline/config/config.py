@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_serializer, mode
 from compression.settings import DistillSettings, Settings
 from compression.settings.edge import EdgeSettings
 from pipeline.config.agreement import disagreements
+from pipeline.config.card import CardSection
 from pipeline.config.cycle import CycleSection
 from pipeline.config.data import DataSection
 from pipeline.config.document import read
@@ -47,6 +48,7 @@ class Config(Settings):
         "lowest median latency on this host, or the best metric on the validation split",
     )
     push: PushSection = PushSection()
+    card: CardSection = CardSection()
     cycle: CycleSection = CycleSection()
     hooks: HooksSection = HooksSection()
     runtime: RuntimeSection = RuntimeSection()

@@ -56,6 +56,9 @@ export: {inputs: raw}         # the device feeds features as the data hold them
 edge: {profile: cpu, max_size_bytes: 60000, max_latency_ms: 5}
 select: smallest
 push: {to: "s3://models/shapes", keep: 5, sign_key_env: SHAPES_KEY, verify_key: keys/shapes.pem}   # or a folder
+card:                          # for the model card beside the pushed model
+  intended_use: Sorts photographs of parts on a belt.
+  license: Apache-2.0
 cycle: {schedule: "0 3 * * *", time_zone: Europe/Berlin, max_failures: 3}   # for `cycle --watch`
 hooks:
   pushed: [{command: [./deploy.sh]}]
@@ -63,6 +66,7 @@ hooks:
 runtime:
   workspace: .edge/shapes
   keep_runs: 20
+  tensorboard: true
 """
 
 _INTRODUCTION = """\
@@ -90,6 +94,7 @@ _SECTIONS = {
     "export": "ExportSection",
     "edge": "EdgeSettings",
     "push": "PushSection",
+    "card": "CardSection",
     "cycle": "CycleSection",
     "hooks": "HooksSection",
     "hooks.pushed[], .blocked[], .failed[], .drift[]": "Hook",

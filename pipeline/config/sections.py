@@ -113,3 +113,8 @@ class RuntimeSection(Settings):
         description="how many runs keep their artifacts and logs; what a version in the registry came from stays as "
         "well; default: all",
     )
+    tensorboard: bool = Field(
+        default=False,
+        description="write event logs of every training step to `tensorboard/<run>` in the workspace; see "
+        "docs/tensorboard.md",
+    )

@@ -32,6 +32,7 @@ _MUST: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "dict_type": lambda _: "must be a mapping",
     "model_type": lambda _: "must be a mapping",
     "too_short": lambda ctx: f"must hold at least {ctx['min_length']} entries",
+    "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda ctx: f"must be at most {ctx['max_length']} characters long",
     "string_pattern_mismatch": lambda ctx: f"must be {WORDS[ctx['pattern']]}",
     "literal_error": lambda ctx: f"must be one of {', '.join(_words(ctx))}",

@@ -1,14 +1,17 @@
 """Real pipelines on real digits, kept small: what every integration test starts from."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from compression.edge.golden import FLOAT_TOLERANCE, Golden
 from pipeline import local, preflight
 from pipeline.config import load
 from pipeline.console import Console
@@ -68,6 +71,30 @@ def run_here():
         config = load(config_path)
         preflight.check(config)
         return local.run(config, Console(quiet=True), local.Request(**request))
+
+    return run
+
+
+@pytest.fixture
+def run_card(monkeypatch):
+    """`run_card(folder)` executes the Python program of a version's card for every golden example; returns how many.
+
+    The program itself proves the first one; its `[:1]` are moved on to the others.
+    """
+
+    def run(folder: Path) -> int:
+        monkeypatch.chdir(folder)
+        (code,) = re.findall(r"```python\n(.*?)```", (folder / "card.md").read_text(), flags=re.DOTALL)
+        pairs = Golden.load(folder / "golden.npz")
+        count = len(next(iter(pairs.inputs.values())))
+        for row in range(count):
+            said: dict = {}
+            exec(compile(code.replace("[:1]", f"[{row}:{row + 1}]"), "card.md", "exec"), said)
+            assert said["answer"].keys() == pairs.outputs.keys()
+            for name, expected in pairs.outputs.items():
+                atol = FLOAT_TOLERANCE * np.abs(expected).max() if expected.dtype.kind == "f" else 0
+                np.testing.assert_allclose(said["answer"][name], expected[row : row + 1], rtol=0, atol=atol)
+        return count
 
     return run
 

@@ -56,10 +56,13 @@ def test_push_read_roll_back_and_collect(registry, s3, model, tmp_path):
     labels.write_text("zero")
     for number, content in enumerate((b"a", b"b", b"c"), start=1):
         model.write_bytes(content * 5000)
-        assert registry.push(model, {"identity": content.decode()}, {"labels.txt": labels}).version == number
+        assert (
+            registry.push(model, {"identity": content.decode()}, {"labels.txt": labels, "card.md": b"# A card"}).version
+            == number
+        )
     current = registry.current()
     assert (current.version, current.read("model.tflite")) == (3, b"c" * 5000)
-    assert current.names() == ["labels.txt", "manifest.json", "model.tflite"]
+    assert current.names() == ["card.md", "labels.txt", "manifest.json", "model.tflite"]
     fetched = current.fetch(tmp_path / "copy")
     assert hashlib.sha256((fetched / "model.tflite").read_bytes()).hexdigest() == current.sha256
     assert find_faults(current) == []

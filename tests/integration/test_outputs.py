@@ -122,6 +122,14 @@ def test_the_numbers_are_what_the_pushed_file_answers(first):
     assert manifest["label_names"] == {"parity": ["even", "odd"]}
 
 
+def test_the_model_card_tells_of_both_outputs_and_runs_them(first, run_card):
+    folder = Path(first["pushed"]["path"])
+    assert run_card(folder) == 10
+    card = (folder / "card.md").read_text()
+    assert "digit: multiclass, parity: binary" in card
+    assert "Classes of parity, from 0: even, odd." in card
+
+
 def test_devices_get_golden_pairs_of_both_outputs(first):
     folder = Path(first["pushed"]["path"])
     assert set(Golden.load(folder / GOLDEN).outputs) == {"digit", "parity"}

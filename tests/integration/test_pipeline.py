@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,51 @@ def test_registry_holds_what_the_summary_says(first, folder):
     assert audit(current.model_file.read_bytes()).gzip_bytes == chosen["gzip_bytes"] == current.manifest["gzip_bytes"]
 
 
+def test_the_model_card_tells_of_the_pushed_model_and_runs_it(first, folder, run_card):
+    version = Registry(folder / "workspace" / "registry").current()
+    assert set(version.manifest["files"]) == {"card.json", "card.md", "golden.npz"}
+    card = json.loads(version.read("card.json"))
+    assert card["quantitative_analyses"]["overall"] == version.manifest["gate"]["metrics"]
+    assert {part["split"]: part["examples"] for part in card["data"]["splits"]} == first.summary["n_examples"]
+    assert card["size"]["sha256"] == version.sha256
+    resolved = re.findall(r"resolver\.Add(\w+)\(\);", card["usage"]["tflm"]["code"])
+    held = {operator.replace("_", "").lower() for operator in audit(version.model_file.read_bytes()).operators}
+    assert {method.lower() for method in resolved} == held
+    assert run_card(version.path) == 10
+
+
+def test_what_is_stated_in_the_card_makes_a_version_of_its_own(first, folder, tmp_path, make_config, run_here):
+    changes = {
+        "data": {"path": str(folder / "digits")},
+        "variants": VARIANTS,
+        "train": TRAIN,
+        "gate": {"min_value": 0.8},
+        "card": {"license": "Apache-2.0", "intended_use": "Reads digits."},
+        "runtime": {"workspace": str(folder / "workspace")},
+    }
+    finished = run_here(make_config(tmp_path, **changes))
+    assert ran(finished) == set()
+    pushed, version = first.summary["pushed"], Registry(folder / "workspace" / "registry").current()
+    assert (version.version, version.sha256) == (pushed["version"] + 1, pushed["sha256"])
+    assert json.loads(version.read("card.json"))["model_details"]["license"] == "Apache-2.0"
+    assert "Reads digits." in version.read("card.md").decode()
+
+
+def test_the_notebook_of_the_documentation_opens_what_a_run_leaves(first, folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / ".edge").mkdir()
+    (tmp_path / ".edge" / "digits").symlink_to(folder / "workspace")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), flags=re.DOTALL):
+        exec(compile(code, "notebook.md", "exec"), names)
+    said = capsys.readouterr().out
+    assert f"{{}} {variant(first, 'int8')['value']} {first.summary['n_examples']['eval']}" in said
+    assert f"\n{variant(first, 'int8')['status'] == 'passed'}\n" in said
+    assert names["train"].datasets[0].num_examples == first.summary["n_examples"]["train"]
+    # The pixels' mean, as TFDV counted it.
+    assert re.search(r"^image 4\.\d+ 6\.\d+ 0\.0 16\.0 0$", said, flags=re.MULTILINE)
+
+
 def test_libraries_speak_to_the_log_alone(first):
     """The converter prints this from C++, past everything that Python could redirect."""
     assert "inference_type" in first.log.read_text()
@@ -180,11 +226,19 @@ def test_data_replaced_in_place_is_read_again(first, folder, config, run_here):
 
 
 def test_same_seed_same_bytes(first, folder, make_config, run_here, tmp_path, digits):
-    """A clean workspace elsewhere: every variant's file is the same byte for byte."""
+    """A clean workspace elsewhere, with event logs: every variant's file is the same byte for byte."""
     finished = run_here(
-        make_config(tmp_path, data={"path": str(digits)}, variants=VARIANTS, train=TRAIN, gate={"min_value": 0.8})
+        make_config(
+            tmp_path,
+            data={"path": str(digits)},
+            variants=VARIANTS,
+            train=TRAIN,
+            gate={"min_value": 0.8},
+            runtime={"tensorboard": True},
+        )
     )
     assert ran(finished) >= {"ingest", "trainer", "quantize-pqat-io"}
+    assert list((tmp_path / "workspace" / "tensorboard").glob("*/trainer/train/events.out.tfevents.*"))
 
     def files(workspace):
         return {

@@ -72,6 +72,12 @@ def test_golden_pairs_hold_raw_records(finished, folder):
     assert verify_golden(version.model_file, version.path / "golden.npz") == []
 
 
+def test_the_model_card_runs_a_model_that_takes_raw_records(finished, folder, run_card):
+    version = Registry(folder / "workspace" / "registry").current()
+    assert run_card(version.path) == 10
+    assert "LongArray(64)" in version.read("card.md").decode()
+
+
 def test_the_baseline_is_measured_with_its_transform_too(finished, folder):
     (path,) = (folder / "workspace" / "artifacts" / "raw-baseline").glob("exported/*/Format-Serving/tflite")
     assert finished.summary["baseline"]["size_bytes"] == path.stat().st_size

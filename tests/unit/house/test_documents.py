@@ -54,9 +54,25 @@ def test_every_command_in_a_document_exists(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_that_a_document_links_to_exists(document):
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text())
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / document).read_text())
     missing = [link for link in links if not (ROOT / document).parent.joinpath(link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md", "configs/README.md"])
+def test_every_heading_that_a_document_links_to_exists(document, documents):
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", documents.prose(document))
+    missing = []
+    for path, anchor in links:
+        target = (ROOT / document).parent.joinpath(path).resolve() if path else ROOT / document
+        if target.suffix == ".md" and anchor not in documents.anchors(str(target.relative_to(ROOT))):
+            missing.append(f"{path}#{anchor}")
+    assert missing == []
+
+
+def test_anchors_are_named_as_github_names_them(documents):
+    assert "before-training-plan---check" in documents.anchors("docs/own-model.md")
+    assert "exit-codes" in documents.anchors("README.md")
 
 
 def test_contributing_stays_short():

@@ -45,7 +45,7 @@ def run(tmp_path):
 def keep(tmp_path):
     def call(count: int, protected=(), reported=()) -> int:
         places = (tmp_path / name for name in ("metadata.sqlite", "artifacts", "runs"))
-        return keep_newest(*places, count, protected, reported)
+        return keep_newest(*places, count, protected, reported, tensorboard=tmp_path / "tensorboard")
 
     return call
 
@@ -77,10 +77,12 @@ def test_old_artifacts_go_and_a_run_that_needs_them_makes_them_anew(run, keep, t
     assert third.state is State.CACHED
 
 
-def test_summaries_stay_and_logs_of_old_runs_go(run, keep, tmp_path):
+def test_summaries_stay_and_logs_and_curves_of_old_runs_go(run, keep, tmp_path):
     for number in "123":
         run(number, number)
+        (tmp_path / "tensorboard" / number / "trainer").mkdir(parents=True)
     keep(2)
+    assert sorted(path.name for path in (tmp_path / "tensorboard").iterdir()) == ["2", "3"]
     assert [(tmp_path / "runs" / number / "run.log").exists() for number in "123"] == [False, True, True]
     for name in ("summary.json", "details.json"):
         assert all((tmp_path / "runs" / number / name).exists() for number in "123")

@@ -7,7 +7,10 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, cycle, hooks, runtime"
+TOP = (
+    "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, card, cycle, hooks, "
+    "runtime"
+)
 DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, guard, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
@@ -16,6 +19,10 @@ TRAIN = "train: {epochs: 20, batch_size: 64}"
 NPZ = "format: npz\narrays: "
 STEPS = "must be one of distill, prune, prune_channels, cluster, qat, quantize"
 SLICE = "must be one of max_drop, max_drop_percent, min_value, max_value, by, where, min_examples"
+CARD = (
+    "must be one of intended_use, intended_users, out_of_scope, factors, data_description, ethical_considerations, "
+    "caveats, license, owners"
+)
 EDGE = "must be one of profile, threads, max_size_bytes, max_gzip_bytes, max_latency_ms, max_arena_bytes, max_macs"
 MODES = "must be one of float32, float16, dynamic, int8, int8_io, int16x8, int4"
 QUANTIZE = (
@@ -55,6 +62,19 @@ CASES = [
         'runtime.workspace: must be a path in one line, not empty; got ""'
     ]),
     ("runtime: {workspace: .edge/digits}", "runtime: here", ['runtime: must be a mapping; got "here"']),
+    ("select: smallest", "card: {licence: MIT}", [
+        f"card.licence: {CARD}; got the unknown key licence; did you mean license?"
+    ]),
+    ("select: smallest", "card: {owners: me}", ['card.owners: must be a list; got "me"']),
+    ("select: smallest", 'card: {intended_use: ""}', [
+        'card.intended_use: must not be empty; got ""'
+    ]),
+    ("select: smallest", "card: {caveats: [one, two]}", [
+        'card.caveats: must be a string; got ["one", "two"]'
+    ]),
+    ("runtime: {workspace: .edge/digits}", "runtime: {tensorboard: 1}", [
+        "runtime.tensorboard: must be true or false; got 1"
+    ]),
     ("select: smallest", "cycle: {trigger: drift}", [
         "cycle.trigger: must come with data.guard.drift.notice, which says how much drift is a reason to train; got "
         "drift without it"

@@ -123,9 +123,18 @@ def test_show_as_json(call, registry):
         "version": 1,
         "current": False,
         "path": str(registry.version(1).path),
+        "card": None,
         "files": ["manifest.json", "model.tflite"],
         "manifest": registry.version(1).manifest,
     }
+
+
+def test_show_names_the_model_card(call, registry, tmp_path):
+    registry.push(tmp_path / "model.tflite", manifest("carded"), {"card.md": b"# Model card", "card.json": b"{}"})
+    place = str(registry.version(3).path / "card.md")
+    assert f"card: {place}" in call("show", DIGITS)[1]
+    assert json.loads(call("show", DIGITS, "--json")[1])["card"] == place
+    assert set(registry.version(3).manifest["files"]) == {"card.md", "card.json"}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def pushed(make_key, tmp_path):
     model = tmp_path / "model.tflite"
     model.write_bytes(b"TFL3" + bytes(100))
     registry = Registry(tmp_path / "registry")
-    registry.push(model, {"identity": "a"}, {"golden.npz": model}, sign=signer(private))
+    registry.push(model, {"identity": "a"}, {"golden.npz": model, "card.md": b"# Card"}, sign=signer(private))
     return registry.current(), public
 
 
@@ -55,7 +55,7 @@ def test_a_missing_signature_is_told(pushed):
     assert "it must be signed, but has no signature" in fault
 
 
-@pytest.mark.parametrize("name", ["model.tflite", "golden.npz", "manifest.json", "manifest.sig"])
+@pytest.mark.parametrize("name", ["model.tflite", "golden.npz", "card.md", "manifest.json", "manifest.sig"])
 def test_a_changed_byte_anywhere_is_told(pushed, name):
     version, public = pushed
     path = version.path / name
