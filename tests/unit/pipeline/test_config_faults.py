@@ -7,7 +7,10 @@ import pytest
 from pipeline.config import Config, load
 from pipeline.errors import UserError
 
-TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, cycle, hooks, runtime"
+TOP = (
+    "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, cycle, hooks, "
+    "kubeflow, runtime"
+)
 DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, guard, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"

@@ -1,0 +1,88 @@
+"""A configuration as a package that Kubeflow Pipelines takes: two YAML documents. Needs TFX, and no network."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
+from tfx.orchestration.pipeline import Pipeline
+
+from kubeflow.postprocess import process
+from kubeflow.refusals import refuse
+from kubeflow.spec.document import Spec, tasks
+from kubeflow.spec.needs import kinds, resolve
+from pipeline import graph
+from pipeline.config import Config, SectionError
+from pipeline.model_preflight import check_model
+from pipeline.plan import make_plan
+from pipeline.sources import unresolved_spec
+
+COMMAND = ("python", "-m", "kubeflow.container")
+"""The entrypoint of every container, in front of the arguments that TFX writes."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A compiled pipeline.
+
+    Attributes:
+        pipeline: The PipelineSpec.
+        platform: The settings of its executors on Kubernetes.
+    """
+
+    pipeline: Spec
+    platform: Spec
+
+    def to_yaml(self) -> str:
+        """The text of the package; equal packages have equal text."""
+        return yaml.safe_dump_all([self.pipeline, self.platform], sort_keys=True, width=120, allow_unicode=True)
+
+
+def compile_package(config: Config) -> Package:
+    """Compiles a configuration.
+
+    Raises:
+        UserError: It cannot run on a cluster; with all faults, each with its key path.
+    """
+    section = refuse(config)
+    pipeline = build(config)
+    spec = unprocessed(pipeline, section.image)
+    known = kinds(config)
+    try:
+        needs = resolve(section.steps, {name: known.get(name, "") for name in tasks(spec)})
+    except SectionError as error:
+        raise config.refuse([fault.under(("kubeflow", "steps")) for fault in error.faults]) from error
+    return Package(*process(spec, section, needs, kinds=known, defaults=runtime_defaults(pipeline)))
+
+
+def build(config: Config) -> Pipeline:
+    """The graph as it runs on a cluster, where ingest looks for the files and everything else is as on one machine."""
+    section = refuse(config)
+    return graph.build(
+        config,
+        unresolved_spec(config),
+        pipeline_root=section.root,
+        registry=str(config.push.to),
+        pretrained=check_model(config, make_plan(config)),
+    )
+
+
+def unprocessed(pipeline: Pipeline, image: str) -> Spec:
+    """The spec as TFX writes it, with our entrypoint."""
+    runner = KubeflowV2DagRunner(
+        KubeflowV2DagRunnerConfig(default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True)
+    )
+    job: dict[str, Any] = runner.run(pipeline, write_out=False)
+    spec: Spec = job["pipelineSpec"]
+    return spec
+
+
+def runtime_defaults(pipeline: Pipeline) -> dict[str, object]:
+    """The parameters that a run may be given, with their defaults."""
+    return {
+        value.name: value.default
+        for node in pipeline.components
+        for value in node.exec_properties.values()
+        if isinstance(value, RuntimeParameter)
+    }

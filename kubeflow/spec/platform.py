@@ -1,0 +1,59 @@
+"""The second document: settings on Kubernetes, named as in `kubernetes_executor_config.proto`."""
+
+from collections.abc import Mapping
+
+from kubeflow.spec.document import Spec, component, containers
+from pipeline.config.kubeflow import KubeflowSection, Secret, StepNeeds, Toleration
+
+
+def kubernetes(spec: Spec, section: KubeflowSection, needs: Mapping[str, StepNeeds]) -> Spec:
+    """The settings of all executors on Kubernetes.
+
+    Args:
+        spec: The pipeline.
+        section: What holds for all steps.
+        needs: What each task needs.
+    """
+    settings = {component(spec, name)["executorLabel"]: _executor(section, needs[name]) for name, _ in containers(spec)}
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": settings}}}}
+
+
+def _executor(section: KubeflowSection, need: StepNeeds) -> Spec:
+    found: Spec = {
+        "secretAsEnv": [_secret(secret) for secret in section.secrets],
+        "pvcMount": [
+            {"constant": volume.pvc, "pvcNameParameter": _constant(volume.pvc), "mountPath": volume.mount_path}
+            for volume in section.volumes
+        ],
+        "imagePullSecret": [
+            {"secretName": name, "secretNameParameter": _constant(name)} for name in section.image_pull_secrets
+        ],
+        "tolerations": [_toleration(toleration) for toleration in need.tolerations or ()],
+    }
+    if need.node_selector:
+        found["nodeSelector"] = {"labels": dict(need.node_selector)}
+    if section.labels:
+        found["podMetadata"] = {"labels": dict(section.labels)}
+    if need.time_limit_seconds is not None:
+        # In JSON, protobuf writes 64-bit numbers as text.
+        found["activeDeadlineSeconds"] = str(need.time_limit_seconds)
+    return {key: value for key, value in found.items() if value}
+
+
+def _constant(text: str) -> Spec:
+    """The newer way to give a name; the older stands beside it for older clusters, as Kubeflow's own SDK does it."""
+    return {"runtimeValue": {"constant": text}}
+
+
+def _secret(secret: Secret) -> Spec:
+    return {
+        "secretName": secret.name,
+        "secretNameParameter": _constant(secret.name),
+        "keyToEnv": [{"secretKey": key, "envVar": name} for name, key in secret.env.items()],
+        # A pod whose secret is missing must not start: it would fail later and say less.
+        "optional": False,
+    }
+
+
+def _toleration(toleration: Toleration) -> Spec:
+    return toleration.model_dump(exclude_none=True)
