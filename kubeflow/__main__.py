@@ -9,6 +9,8 @@ KUBEFLOW = Program(
     "The same graph, scheduled on Kubeflow Pipelines.",
     {
         "compile": Command("kubeflow.commands.compile", "write the pipeline as Kubeflow Pipelines reads it"),
+        "submit": Command("kubeflow.commands.submit", "compile, send to Kubeflow Pipelines and run once"),
+        "schedule": Command("kubeflow.commands.schedule", "let Kubeflow Pipelines run it again and again"),
     },
 )
 

@@ -69,7 +69,9 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--host", metavar="URL", help="address of Kubeflow Pipelines; TFX_EDGE_KFP_HOST")
     group.add_argument("--namespace", metavar="NAME", help="namespace of the runs; TFX_EDGE_KFP_NAMESPACE")
     group.add_argument(
-        "--experiment", metavar="NAME", help="an experiment that exists; TFX_EDGE_KFP_EXPERIMENT; default: the pipeline's"
+        "--experiment",
+        metavar="NAME",
+        help="an experiment that exists; TFX_EDGE_KFP_EXPERIMENT; default: the pipeline's",
     )
     group.add_argument("--token-file", type=Path, metavar="FILE", help=_TOKEN_HELP)
     group.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust (PEM); TFX_EDGE_KFP_CA")
@@ -100,7 +102,9 @@ def read_connection(args: argparse.Namespace, keys: Keys | None, where: Callable
         ways = "--host, TFX_EDGE_KFP_HOST, KF_PIPELINES_ENDPOINT or the key kubeflow.host"
         raise UserError(f"the address of Kubeflow Pipelines must be given by {ways}, got none of them")
     host = _host(host, origin)
-    namespace, _ = _first((args.namespace, ""), (environ.get("TFX_EDGE_KFP_NAMESPACE"), ""), (_of(keys, "namespace"), ""))
+    namespace, _ = _first(
+        (args.namespace, ""), (environ.get("TFX_EDGE_KFP_NAMESPACE"), ""), (_of(keys, "namespace"), "")
+    )
     experiment, _ = _first(
         (args.experiment, ""),
         (environ.get("KF_PIPELINES_OVERRIDE_EXPERIMENT_NAME"), ""),
@@ -109,7 +113,9 @@ def read_connection(args: argparse.Namespace, keys: Keys | None, where: Callable
         (environ.get("KF_PIPELINES_DEFAULT_EXPERIMENT_NAME"), ""),
     )
     ca, ca_origin = _first(
-        (args.ca, "--ca"), (environ.get("TFX_EDGE_KFP_CA"), "TFX_EDGE_KFP_CA"), (environ.get("SSL_CERT_FILE"), "SSL_CERT_FILE")
+        (args.ca, "--ca"),
+        (environ.get("TFX_EDGE_KFP_CA"), "TFX_EDGE_KFP_CA"),
+        (environ.get("SSL_CERT_FILE"), "SSL_CERT_FILE"),
     )
     if ca is not None and not Path(ca).is_file():
         raise UserError(f"{ca_origin}: must be a file of certificates (PEM), got {ca}, which is none")

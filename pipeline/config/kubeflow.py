@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from compression.settings import Settings
 from pipeline.config.faults import Fault, SectionError, show
+from pipeline.config.kubeflow_client import ClientKeys
 from pipeline.config.names import K8S_NAME, LABEL_KEY, LABEL_VALUE, SECRET_KEY
 from pipeline.config.push import EnvironmentName, place_without_secrets
 from pipeline.config.translate import validate
@@ -201,7 +202,7 @@ def _step_needs(value: object) -> object:
     return value if isinstance(value, StepNeeds) else validate(StepNeeds, value)
 
 
-class KubeflowSection(Settings):
+class KubeflowSection(ClientKeys):
     """What `python -m kubeflow` adds to the pipeline; see docs/kubeflow.md."""
 
     root: Annotated[str, AfterValidator(_root)] = Field(

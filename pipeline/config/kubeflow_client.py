@@ -66,6 +66,6 @@ class ClientKeys(Settings):
     )
     schedule: Annotated[str, AfterValidator(checked_cron)] | None = Field(
         default=None,
-        description="when `python -m kubeflow schedule` lets it run: six fields, second first, such as `0 0 2 * * *`, in "
-        "the time zone of the cluster's scheduler (UTC unless its administrator changed it)",
+        description="when `python -m kubeflow schedule` lets it run: six fields, second first, such as `0 0 2 * * *`, "
+        "in the time zone of the cluster's scheduler (UTC unless its administrator changed it)",
     )

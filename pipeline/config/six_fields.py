@@ -1,7 +1,7 @@
 """Cron expressions of six fields, second first, as the scheduler of Kubeflow Pipelines reads them.
 
-Its parser (github.com/robfig/cron, release 1.2.0) also takes what it then reads in its own way: a missing last field, an
-empty item, `*-5`. Those are refused here; what is accepted here, it reads alike (`make test-kfp` asks it).
+Its parser (github.com/robfig/cron, release 1.2.0) also takes what it then reads in its own way: a missing last field,
+an empty item, `*-5`. Those are refused here; what is accepted here, it takes too (`make test-kfp` asks it).
 """
 
 from dataclasses import dataclass
@@ -87,5 +87,7 @@ def _number(text: str, field: _Field) -> int:
     # Not isdigit alone: it holds for the digits of every script.
     if not (text.isascii() and text.isdigit()):
         kinds = "numbers, names such as " + field.words[0] if field.words else "numbers"
-        raise ValueError(f"{field.name} must be made of {kinds}, *, ?, lists, ranges and steps, got {text or 'nothing'}")
+        raise ValueError(
+            f"{field.name} must be made of {kinds}, *, ?, lists, ranges and steps, got {text or 'nothing'}"
+        )
     return int(text)

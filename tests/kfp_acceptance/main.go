@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/kubeflow/pipelines/backend/src/apiserver/config/proxy"
 	"github.com/kubeflow/pipelines/backend/src/apiserver/model"
 	"github.com/kubeflow/pipelines/backend/src/apiserver/template"
 	"github.com/kubeflow/pipelines/backend/src/common/util"
@@ -31,6 +32,8 @@ func main() {
 	root := flag.String("root", "", "pipeline root that the run names; that of the file when empty")
 	crons := flag.Bool("crons", false, "judge cron expressions, one a line on standard input")
 	flag.Parse()
+	// The compiler passes the proxies of the server on to the cluster, and wants to be told that there are none.
+	proxy.InitializeConfig("", "", "")
 	var err error
 	switch {
 	case *crons:
