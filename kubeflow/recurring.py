@@ -167,14 +167,11 @@ def _replace(
     )
     try:
         _quiet(client, old)
-    except EdgeError:
-        # With the server gone this fails too, and the next call finishes the replacement.
         if active:
-            client.enable(old[-1].recurring_run_id)
-        client.delete(new_id)
+            client.enable(new_id)
+    except EdgeError as error:
+        _undo(client, old[-1].recurring_run_id if active else None, new_id, error)
         raise
-    if active:
-        client.enable(new_id)
     for each in old:
         client.delete(each.recurring_run_id)
     return Made("replaced", new_id, active, tuple(str(each.recurring_run_id) for each in old))
@@ -195,6 +192,18 @@ def _quiet(client: Client, old: Sequence[kfp.V2beta1RecurringRun]) -> None:
                 f"the schedule {each.display_name} was left as it was: its run {run.run_id} is going on, and the "
                 "changed schedule could start a second one beside it; call again when it has ended"
             )
+
+
+def _undo(client: Client, old_id: str | None, new_id: str, cause: EdgeError) -> None:
+    """Makes the old one the active one again. The new one is paused first: nobody knows how far it got."""
+    try:
+        client.disable(new_id)
+        if old_id is not None:
+            client.enable(old_id)
+        client.delete(new_id)
+    except EdgeError as error:
+        told = "the schedule is half replaced and may not fire: call again when the server answers"
+        raise ClusterError(f"{cause}; {told}") from error
 
 
 def _meant_active(recurring: kfp.V2beta1RecurringRun) -> bool:

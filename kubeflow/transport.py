@@ -5,6 +5,7 @@ time-out by default, follows redirects to log-in pages with the token, and lets 
 """
 
 import json
+import logging
 import re
 import ssl
 import urllib.request
@@ -19,6 +20,7 @@ from urllib3.exceptions import (
     HTTPError,
     MaxRetryError,
     NameResolutionError,
+    NewConnectionError,
     ReadTimeoutError,
     SSLError,
 )
@@ -81,9 +83,11 @@ class Transport:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # Only what never reached the server, or changes nothing there, is sent again.
+        # It would tell of each try on standard error.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        # Only what never reached the server is sent again.
         retries = urllib3.Retry(
-            total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.2, raise_on_status=False
+            total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.1, raise_on_status=False
         )
         options: dict[str, Any] = {
             "cert_reqs": ssl.CERT_REQUIRED,
@@ -148,7 +152,8 @@ class Transport:
             return UserError(f"the certificate of {host} must be valid: {_tls(cause)}; --ca FILE names one to trust")
         if isinstance(cause, NameResolutionError):
             return ClusterError(f"{host} cannot be found: no such name; is the address right?", passing=True)
-        if isinstance(cause, ConnectTimeoutError | ReadTimeoutError | TimeoutError):
+        late = isinstance(cause, ConnectTimeoutError | ReadTimeoutError | TimeoutError)
+        if late and not isinstance(cause, NewConnectionError):
             seconds = f"{self._connection.timeout_s:g} s"
             done = "" if method == "GET" else "; it may have done what it was asked for: look before you ask again"
             return ClusterError(f"{host} did not answer within {seconds} (--timeout){done}", passing=True)
@@ -160,10 +165,10 @@ class Transport:
         status, host = response.status, self._connection.host
         kind = response.headers.get("content-type", "")
         if 200 <= status < 300:
-            if response.data and "json" not in kind:
+            if not _is_object(response.data):
                 raise UserError(
                     f"{self._connection.origin}: must be the address of the API of Kubeflow Pipelines, such as "
-                    f"https://kubeflow.example/pipeline, got {host}, which answers with {kind or 'no type'}"
+                    f"https://kubeflow.example/pipeline, got {host}, which answers something else ({kind or 'no type'})"
                 )
             return
         said = _said(response.data, kind)
@@ -178,6 +183,14 @@ class Transport:
         if status == 429 or status >= 500:
             raise ClusterError(f"{host} failed ({status}{said}); its logs tell more", passing=status != 501)
         raise Refused(f"{host} refuses the request ({status}{said})", status)
+
+
+def _is_object(data: bytes) -> bool:
+    """Whether it is what the API answers with; nothing at all is right where nothing is to be told."""
+    try:
+        return not data or isinstance(json.loads(data), dict)
+    except ValueError:
+        return False
 
 
 def _credentials(token: str | None) -> str:
