@@ -1,42 +1,26 @@
 """A configuration as a package that Kubeflow Pipelines takes: two YAML documents. Needs TFX, and no network."""
 
-from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
+from kubeflow.package import Package
 from kubeflow.postprocess import process
 from kubeflow.refusals import refuse
+from kubeflow.rules.steps import ENTRYPOINT
 from kubeflow.spec.document import Spec, tasks
 from kubeflow.spec.needs import kinds, resolve
 from pipeline import graph
 from pipeline.config import Config, SectionError
+from pipeline.config.kubeflow import KubeflowSection
 from pipeline.model_preflight import check_model
 from pipeline.plan import make_plan
 from pipeline.sources import unresolved_spec
 
-COMMAND = ("python", "-m", "kubeflow.container")
-"""The entrypoint of every container, in front of the arguments that TFX writes."""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A compiled pipeline.
-
-    Attributes:
-        pipeline: The PipelineSpec.
-        platform: The settings of its executors on Kubernetes.
-    """
-
-    pipeline: Spec
-    platform: Spec
-
-    def to_yaml(self) -> str:
-        """The text of the package; equal packages have equal text."""
-        return yaml.safe_dump_all([self.pipeline, self.platform], sort_keys=True, width=120, allow_unicode=True)
+TRIALS = "/tmp/search-trials"
+"""Of the pod's own: they are no artifact, so nothing copies them, and TensorFlow cannot write to most object stores."""
 
 
 def compile_package(config: Config) -> Package:
@@ -46,7 +30,7 @@ def compile_package(config: Config) -> Package:
         UserError: It cannot run on a cluster; with all faults, each with its key path.
     """
     section = refuse(config)
-    pipeline = build(config)
+    pipeline = build(config, section)
     spec = unprocessed(pipeline, section.image)
     known = kinds(config)
     try:
@@ -56,22 +40,22 @@ def compile_package(config: Config) -> Package:
     return Package(*process(spec, section, needs, kinds=known, defaults=runtime_defaults(pipeline)))
 
 
-def build(config: Config) -> Pipeline:
+def build(config: Config, section: KubeflowSection) -> Pipeline:
     """The graph as it runs on a cluster, where ingest looks for the files and everything else is as on one machine."""
-    section = refuse(config)
     return graph.build(
         config,
         unresolved_spec(config),
         pipeline_root=section.root,
         registry=str(config.push.to),
         pretrained=check_model(config, make_plan(config)),
+        trials_uri=TRIALS,
     )
 
 
 def unprocessed(pipeline: Pipeline, image: str) -> Spec:
     """The spec as TFX writes it, with our entrypoint."""
     runner = KubeflowV2DagRunner(
-        KubeflowV2DagRunnerConfig(default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True)
+        KubeflowV2DagRunnerConfig(default_image=image, default_commands=list(ENTRYPOINT), use_pipeline_spec_2_1=True)
     )
     job: dict[str, Any] = runner.run(pipeline, write_out=False)
     spec: Spec = job["pipelineSpec"]
