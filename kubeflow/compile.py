@@ -15,6 +15,7 @@ from kubeflow.spec.needs import kinds, resolve
 from pipeline import graph
 from pipeline.config import Config, SectionError
 from pipeline.config.kubeflow import KubeflowSection
+from pipeline.errors import EdgeError
 from pipeline.model_preflight import check_model
 from pipeline.plan import make_plan
 from pipeline.sources import unresolved_spec
@@ -31,6 +32,7 @@ def compile_package(config: Config) -> Package:
     """
     section = refuse(config)
     pipeline = build(config, section)
+    check_parameters(pipeline)
     spec = unprocessed(pipeline, section.image)
     known = kinds(config)
     try:
@@ -50,6 +52,24 @@ def build(config: Config, section: KubeflowSection) -> Pipeline:
         pretrained=check_model(config, make_plan(config)),
         trials_uri=TRIALS,
     )
+
+
+def check_parameters(pipeline: Pipeline) -> None:
+    """Refuses lists and mappings among parameters: they would arrive as JSON text, which no step expects.
+
+    Our components take such values as text everywhere and decode them themselves.
+
+    Raises:
+        EdgeError: There are some; a fault of the graph, not of the user.
+    """
+    found = [
+        f"parameter {key} of {node.id} must be text or a number, got a {type(value).__name__}; give it as JSON text"
+        for node in pipeline.components
+        for key, value in node.exec_properties.items()
+        if isinstance(value, list | tuple | dict)
+    ]
+    if found:
+        raise EdgeError("\n".join(found))
 
 
 def unprocessed(pipeline: Pipeline, image: str) -> Spec:
