@@ -4,8 +4,8 @@ import argparse
 
 from kubeflow.client import Client
 from kubeflow.commands.server import open_client
+from kubeflow.compiled import compiled
 from kubeflow.connection import add_connection
-from kubeflow.package import compiled
 from kubeflow.recurring import Wanted, apply, described, ours, remove, switch
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config, SectionError

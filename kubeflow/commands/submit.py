@@ -11,9 +11,9 @@ import yaml
 
 from kubeflow.client import Client
 from kubeflow.commands.server import open_client
+from kubeflow.compiled import compiled
 from kubeflow.connection import add_connection
 from kubeflow.live import Status, Task, follow, tasks_of
-from kubeflow.package import compiled
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
 from pipeline.console import Console

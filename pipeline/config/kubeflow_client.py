@@ -7,10 +7,10 @@ from pydantic import AfterValidator, Field
 
 from compression.settings import Settings
 from pipeline.config.faults import Fault, SectionError, show
+from pipeline.config.names import K8S_NAME
 from pipeline.config.six_fields import fault_of
 
 MAX_EXPERIMENT = 128
-NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 def checked_host(url: str) -> str:
@@ -56,7 +56,10 @@ class ClientKeys(Settings):
         "`TFX_EDGE_KFP_HOST` come first",
     )
     namespace: str | None = Field(
-        default=None, pattern=NAMESPACE, description="whose runs they are, on an installation with several users"
+        default=None,
+        pattern=K8S_NAME,
+        max_length=63,
+        description="whose runs they are, on an installation with several users",
     )
     experiment: str | None = Field(
         default=None,

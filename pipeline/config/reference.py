@@ -60,7 +60,11 @@ cycle: {schedule: "0 3 * * *", time_zone: Europe/Berlin, max_failures: 3}   # fo
 hooks:
   pushed: [{command: [./deploy.sh]}]
   failed: [{webhook: "https://example.org/edge", header_env: EDGE_TOKEN}]   # or blocked, drift
-kubeflow:                      # for `python -m kubeflow compile`
+kubeflow:                      # for `python -m kubeflow compile`, `submit` and `schedule`
+  host: https://kubeflow.example/pipeline
+  namespace: vision
+  experiment: shapes
+  schedule: "0 0 2 * * *"      # six fields, second first
   root: s3://models/shapes-runs
   image: registry.example/tfx-edge:0.1
   env: {AWS_ENDPOINT_URL: "http://minio.example:9000"}

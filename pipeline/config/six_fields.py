@@ -64,23 +64,23 @@ def _values(field: _Field, text: str) -> set[int]:
     found: set[int] = set()
     for item in text.split(","):
         span, _, step_text = item.partition("/")
-        step = _number(step_text, field) if "/" in item else 1
+        step = _number(step_text, field, item) if "/" in item else 1
         if step < 1:
             raise ValueError(f"{field.name} must have a step above 0, got {item}")
         first, dash, last = span.partition("-")
         if span in ("*", "?"):
             low, high = field.low, field.high
         else:
-            low = _number(first, field)
+            low = _number(first, field, item)
             # As the scheduler has it: `5/10` goes on to the end.
-            high = _number(last, field) if dash else field.high if "/" in item else low
+            high = _number(last, field, item) if dash else field.high if "/" in item else low
         if low > high or not (field.low <= low and high <= field.high):
             raise ValueError(f"{field.name} must be from {field.low} to {field.high}, got {item}")
         found.update(range(low, high + 1, step))
     return found
 
 
-def _number(text: str, field: _Field) -> int:
+def _number(text: str, field: _Field, item: str) -> int:
     word = text.lower()
     if word in field.words:
         return field.words.index(word) + field.low
@@ -88,6 +88,6 @@ def _number(text: str, field: _Field) -> int:
     if not (text.isascii() and text.isdigit()):
         kinds = "numbers, names such as " + field.words[0] if field.words else "numbers"
         raise ValueError(
-            f"{field.name} must be made of {kinds}, *, ?, lists, ranges and steps, got {text or 'nothing'}"
+            f"{field.name} must be made of {kinds}, *, ?, lists, ranges and steps, got {item or 'nothing'}"
         )
     return int(text)
