@@ -4,7 +4,7 @@ SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast lint chaos lock clean
+.PHONY: help setup setup-dev run test test-fast test-kfp lint chaos lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
@@ -33,6 +33,9 @@ lint: setup-dev ## Format, style, types and import layers
 
 bench-%: setup ## A benchmark: compression, gate, predictor or statistics (QUICK=1 for the short form)
 	$(VENV)/python -m benchmarks.$*
+
+test-kfp: setup ## Feed compiled pipelines to KFP's own Go code (needs Go; CONFIGS="a.yaml b.yaml")
+	@$(VENV)/python scripts/kfp_acceptance.py
 
 chaos: setup ## Kill cycles at random moments and look what is left (KILLS=60 SEED=1)
 	$(VENV)/python -m benchmarks.chaos
