@@ -121,7 +121,7 @@ class Client:
         self._recurring.recurring_run_service_disable_recurring_run(recurring_id)
 
     def delete(self, recurring_id: str) -> None:
-        """Removes a recurring run; runs of it that are going on stay (on servers before 2.17 they end with it)."""
+        """Removes a recurring run; runs of it that are going on stay (on servers before 2.16 they end with it)."""
         try:
             self._recurring.recurring_run_service_delete_recurring_run(recurring_id, propagation_policy="ORPHAN")
         except Refused as error:

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--token-file", type=Path, metavar="FILE", help=_TOKEN_HELP)
     group.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust (PEM); TFX_EDGE_KFP_CA")
     group.add_argument(
-        "--timeout", type=_seconds, default=TIMEOUT_S, metavar="SECONDS", help="how long one answer may take (30)"
+        "--timeout", type=_timeout, default=TIMEOUT_S, metavar="SECONDS", help="how long one answer may take (30)"
     )
 
 
@@ -187,11 +188,23 @@ def _loopback(name: str) -> bool:
         return False
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A time of an option, in s.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
     try:
         value = float(text)
     except ValueError:
-        value = 0.0
+        value = -1.0
+    if not 0.0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0 on, got {text}")
+    return value
+
+
+def _timeout(text: str) -> float:
+    value = seconds(text)
     if not 0.1 <= value <= 3600:
         raise argparse.ArgumentTypeError(f"must be from 0.1 to 3600 seconds, got {text}")
     return value

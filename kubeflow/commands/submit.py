@@ -12,7 +12,7 @@ import yaml
 from kubeflow.client import Client
 from kubeflow.commands.server import open_client
 from kubeflow.compiled import compiled
-from kubeflow.connection import add_connection
+from kubeflow.connection import add_connection, seconds
 from kubeflow.live import Status, Task, follow, tasks_of
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     add_config(parser)
     parser.add_argument("--no-wait", action="store_true", help="end as soon as the run is there")
-    parser.add_argument("--wait-at-most", type=float, metavar="SECONDS", help="how long to wait for its end")
+    parser.add_argument("--wait-at-most", type=seconds, metavar="SECONDS", help="how long to wait for its end")
     parser.add_argument("--run-name", metavar="NAME", help="name of the run; default: the pipeline's and the time")
     add_connection(parser)
 

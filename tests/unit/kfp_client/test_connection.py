@@ -262,11 +262,15 @@ def test_a_host_that_is_none(tool, host, message):
     assert "secret" not in line
 
 
-@pytest.mark.parametrize("seconds", ["0", "x", "4000", "nan"])
+@pytest.mark.parametrize("seconds", ["0", "x", "4000", "nan", "-1", "inf"])
 def test_a_time_out_must_be_one(tool, seconds):
     code, line = refused(tool, "--host", "http://127.0.0.1:1", "--timeout", seconds)
-    assert code == 2
-    assert "must be from 0.1 to 3600 seconds" in line
+    assert (code, "seconds" in line, f"got {seconds}" in line) == (2, True, True)
+
+
+def test_a_limit_must_be_one(tool):
+    code, _, err = tool("submit", "--wait-at-most", "x")
+    assert (code, "must be a number of seconds from 0 on, got x" in err) == (2, True)
 
 
 def test_the_tool_itself_says_one_line_and_no_warnings_of_libraries(tool):
