@@ -1,9 +1,9 @@
 """Feeds compiled pipelines to Kubeflow Pipelines' own Go code: `make test-kfp`, or `CONFIGS="a.yaml b.yaml"` beside it.
 
-The code is that of the API server, release 2.17.0: the validation of templates, the compiler to Argo workflows, Argo's
-validation of what comes out, and the parser of cron expressions. It is built by Go from tests/kfp_acceptance/go.mod.
-Every pipeline must be accepted; the same pipeline broken in known ways must be refused, so that a check that checks
-nothing is seen.
+The code is that of release 2.17.0: the API server's validation of templates and compiler to Argo workflows, Argo's
+validation of what comes out, the driver's evaluator of conditions, and the scheduler's parser of cron expressions. Go
+builds it from tests/kfp_acceptance/go.mod. Every pipeline must be accepted; the same pipeline broken in known ways must
+be refused, so that a check that checks nothing is seen.
 """
 
 # ruff: noqa: T201 (a script talks on standard output)
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tests" / "kfp_acceptance"
 FOLDER = ROOT / ".edge" / "test-kfp"
 CRONS = ROOT / "tests" / "unit" / "pipeline" / "crons.tsv"
-CONFIGS = ("configs/digits_kubeflow.yaml",)
+CONFIGS = ("configs/digits_kubeflow.yaml", "tests/kfp_acceptance/every_key.yaml")
 
 Documents = list[dict[str, Any]]
 
@@ -80,6 +80,14 @@ def breakages() -> dict[str, Callable[[Documents], object]]:
         executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
         next(iter(executors.values()))["secretAsEnv"] = "no list"
 
+    def unknown(documents: Documents) -> None:
+        executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        next(iter(executors.values()))["surprise"] = 1
+
+    def always(documents: Documents) -> None:
+        name = list(tasks(documents))[-1]
+        tasks(documents)[name]["triggerPolicy"] = {"condition": "1 == 1"}
+
     return {
         "schema 2.0.0": spec(lambda pipeline: pipeline.update(schemaVersion="2.0.0")),
         "an unknown field": spec(lambda pipeline: pipeline.update(surprise=1)),
@@ -89,6 +97,8 @@ def breakages() -> dict[str, Callable[[Documents], object]]:
         "a dependency on nothing": lose,
         "an executor without its component": spec(lambda pipeline: pipeline["components"].popitem()),
         "a platform field of the wrong kind": platform,
+        "an unknown field of an executor": unknown,
+        "a condition that is always true": always,
     }
 
 
@@ -110,8 +120,8 @@ def faults_of(workflow: str, package: Path) -> Iterator[str]:
 def check_package(program: Path, config: str) -> list[str]:
     """Compiles a configuration and judges the package, whole and broken; returns what went wrong."""
     package = FOLDER / f"{Path(config).stem}.yaml"
-    compile_ = [sys.executable, "-m", "kubeflow", "compile", config, "-o", str(package)]
-    if subprocess.run(compile_, cwd=ROOT, check=False).returncode:
+    command = [sys.executable, "-m", "kubeflow", "compile", config, "-o", str(package)]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
         return [f"{config} does not compile"]
     accepted = judge(program, package)
     print(f"{config}\n{accepted.stderr}", end="")

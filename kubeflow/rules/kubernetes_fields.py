@@ -14,10 +14,9 @@ _FIELDS: dict[str, Any] = {
             "secretName": str,
             "secretNameParameter": _PARAMETER,
             "keyToEnv": [{"secretKey": str, "envVar": str}],
-            "optional": bool,
         }
     ],
-    "secretAsVolume": [{"secretName": str, "secretNameParameter": _PARAMETER, "mountPath": str, "optional": bool}],
+    "secretAsVolume": [{"secretName": str, "secretNameParameter": _PARAMETER, "mountPath": str}],
     "pvcMount": [{"constant": str, "pvcNameParameter": _PARAMETER, "mountPath": str}],
     "imagePullSecret": [{"secretName": str, "secretNameParameter": _PARAMETER}],
     "tolerations": [{"key": str, "operator": str, "value": str, "effect": str}],

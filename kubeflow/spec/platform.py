@@ -41,12 +41,12 @@ def _executor(section: KubeflowSection, need: StepNeeds) -> Spec:
 
 def _variables(secret: Secret) -> Spec:
     pairs = [{"secretKey": key, "envVar": name} for name, key in secret.env.items()]
-    # A pod whose secret is missing must not start: it would fail later and say less.
-    return {**_named(secret.name), "keyToEnv": pairs, "optional": False}
+    # Nothing is said of `optional`, which Kubeflow knows since 2.15: without it a pod waits for its secret.
+    return {**_named(secret.name), "keyToEnv": pairs}
 
 
 def _files(secret: Secret) -> Spec:
-    return {**_named(secret.name), "mountPath": secret.mount_path, "optional": False}
+    return {**_named(secret.name), "mountPath": secret.mount_path}
 
 
 def _named(secret: str) -> Spec:

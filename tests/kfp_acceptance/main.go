@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// accept goes through the stages of the API server, in its order, and tells each on standard error.
+// accept goes through the stages of the API server, then those of the driver, and tells each on standard error.
 func accept(path, expression, root string) error {
 	document, err := os.ReadFile(path)
 	if err != nil {
@@ -74,6 +74,15 @@ func accept(path, expression, root string) error {
 		return fmt.Errorf("recurring run: %w", err)
 	}
 	passed("recurring run", expression)
+	count, err := executors(pipeline)
+	if err != nil {
+		return fmt.Errorf("executors: %w", err)
+	}
+	passed("executors", fmt.Sprintf("settings of %d on Kubernetes", count))
+	if count, err = conditions(pipeline); err != nil {
+		return fmt.Errorf("conditions: %w", err)
+	}
+	passed("conditions", fmt.Sprintf("%d, each true with new data and false without", count))
 	text, err := yaml.Marshal(workflow.Workflow)
 	if err != nil {
 		return err

@@ -163,10 +163,9 @@ def test_settings_on_kubernetes(compiled):
                     {"secretKey": "accesskey", "envVar": "AWS_ACCESS_KEY_ID"},
                     {"secretKey": "secretkey", "envVar": "AWS_SECRET_ACCESS_KEY"},
                 ],
-                "optional": False,
             }
         ],
-        "secretAsVolume": [{**named("gcp"), "mountPath": "/var/secrets/gcp", "optional": False}],
+        "secretAsVolume": [{**named("gcp"), "mountPath": "/var/secrets/gcp"}],
     }
     assert package.executor_settings["ingest_executor"] == shared
     assert package.executor_settings["trainer_executor"] == {
