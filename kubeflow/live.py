@@ -14,6 +14,7 @@ from rich.text import Text
 
 from kubeflow.client import Client
 from kubeflow.transport import ClusterError
+from pipeline.errors import UserError
 
 Detail = kfp.V2beta1PipelineTaskDetail
 
@@ -153,6 +154,7 @@ def follow(
 
     Raises:
         ClusterError: The server is gone for about a minute, or the limit is reached; the run itself goes on.
+        UserError: The server says no.
     """
     waited, pause, missed = 0.0, _FIRST_PAUSE_S, 0
     while True:
@@ -162,6 +164,9 @@ def follow(
             missed += 1
             if not error.passing or missed >= _PATIENCE:
                 raise ClusterError(f"{error}; the run {run_id} goes on") from error
+        except UserError as error:
+            # Such as a token that has expired meanwhile.
+            raise UserError(f"{error}; the run {run_id} goes on") from error
         else:
             missed = 0
             show(run)

@@ -166,14 +166,12 @@ class Transport:
         kind = response.headers.get("content-type", "")
         if 200 <= status < 300:
             if not _is_object(response.data):
-                raise UserError(
-                    f"{self._connection.origin}: must be the address of the API of Kubeflow Pipelines, such as "
-                    f"https://kubeflow.example/pipeline, got {host}, which answers something else ({kind or 'no type'})"
-                )
+                raise self._no_api(kind or "no type")
             return
         said = _said(response.data, kind)
         # A server may repeat what it was sent.
-        said = said.replace(token, "***") if token else said
+        for secret in filter(None, (token, self._connection.cookie)):
+            said = said.replace(secret, "***")
         if 300 <= status < 400:
             login = urlsplit(response.headers.get("location", "")).netloc or "another page"
             raise Refused(f"{host} wants a log-in (it leads to {login}); {_credentials(token)}", status)
@@ -182,7 +180,15 @@ class Transport:
             raise Refused(f"{host} {what} ({status}{said}); {_credentials(token)}", status)
         if status == 429 or status >= 500:
             raise ClusterError(f"{host} failed ({status}{said}); its logs tell more", passing=status != 501)
+        if status == 404 and "json" not in kind:
+            raise self._no_api(f"404, {kind or 'no type'}")
         raise Refused(f"{host} refuses the request ({status}{said})", status)
+
+    def _no_api(self, answer: str) -> UserError:
+        return UserError(
+            f"{self._connection.origin}: must be the address of the API of Kubeflow Pipelines, such as "
+            f"https://kubeflow.example/pipeline, got {self._connection.host}, which answers something else ({answer})"
+        )
 
 
 def _is_object(data: bytes) -> bool:

@@ -149,8 +149,9 @@ def test_a_log_in_page_is_not_followed(stub, tool):
     assert line.startswith(f"{stub.url} wants a log-in (it leads to login.example); no token was sent")
 
 
-def test_a_page_that_is_no_api(stub, tool):
-    stub.wrong = lambda method, path: (200, "<html></html>", "text/html")
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_page_that_is_no_api(stub, tool, status):
+    stub.wrong = lambda method, path: (status, "<html></html>", "text/html")
     code, line = refused(tool, "--host", stub.url)
     assert code == 2
     assert line.startswith("--host: must be the address of the API of Kubeflow Pipelines")
@@ -221,6 +222,8 @@ def test_a_cookie_goes_along(stub, tool, monkeypatch):
     monkeypatch.setenv("TFX_EDGE_KFP_COOKIE", "session=1")
     tool("schedule", "--list", "--host", stub.url)
     assert stub.headers[0]["cookie"] == "session=1"
+    stub.wrong = lambda method, path: (403, {"message": "no rights with session=1"}, "application/json")
+    assert "(403: no rights with ***)" in refused(tool, "--host", stub.url)[1]
 
 
 def test_who_names_the_host(stub, tool, monkeypatch):

@@ -179,6 +179,13 @@ def test_a_server_that_stays_away_is_given_up_and_the_run_named(stub, tool):
     assert sum("/runs/" in path for _, path in stub.requests) == 0
 
 
+def test_a_token_that_expires_meanwhile_is_told_with_the_run(stub, tool):
+    stub.wrong = lambda method, path: (401, "", "application/json") if "/runs/" in path else None
+    code, _, err = tool("submit", "--host", stub.url)
+    (run,) = stub.runs
+    assert (code, err.endswith(f"; the run {run} goes on\n")) == (2, True)
+
+
 def test_a_version_that_another_client_made_meanwhile_is_taken(stub, tool, monkeypatch):
     tool("submit", "--host", stub.url, "--no-wait")
     real, blind = stub.list_versions, [True]
