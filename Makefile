@@ -4,7 +4,7 @@ SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-browser screenshots lint chaos lock clean
+.PHONY: help setup setup-dev run test test-fast test-browser test-kfp screenshots lint chaos lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
@@ -43,6 +43,9 @@ screenshots: ## The pictures in docs/images, anew
 	@$(SETUP) --dev --browser
 	@$(VENV)/python scripts/chromium.py
 	@$(VENV)/python scripts/screenshots.py
+
+test-kfp: setup ## Feed compiled pipelines to KFP's own Go code (needs Go; CONFIGS="a.yaml b.yaml")
+	@$(VENV)/python scripts/kfp_acceptance.py
 
 chaos: setup ## Kill cycles at random moments and look what is left (KILLS=60 SEED=1)
 	$(VENV)/python -m benchmarks.chaos

@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -47,6 +47,24 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+@dataclass(frozen=True)
+class Program:
+    """A command line: this one, or another that behaves alike.
+
+    Attributes:
+        name: How it is called.
+        summary: What it is, in one sentence.
+        commands: Its table of commands.
+    """
+
+    name: str
+    summary: str
+    commands: Mapping[str, Command]
+
+
+TFX_EDGE = Program(PROGRAM, "One YAML file in, one proven edge model out.", COMMANDS)
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse whose usage errors are the user's input being wrong, like any other."""
 
@@ -54,8 +72,8 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
-def _shared_options() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+def _shared_options(program: Program) -> argparse.ArgumentParser:
+    parser = _Parser(prog=program.name, add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("options of every command")
     # SUPPRESS: what stands before the command must survive the parse of what stands after it.
     group.add_argument(
@@ -70,64 +88,70 @@ def _shared_options() -> argparse.ArgumentParser:
     return parser
 
 
-def _overview() -> argparse.ArgumentParser:
+def _overview(program: Program) -> argparse.ArgumentParser:
     """The parser behind `tfx-edge --help`: lists all commands and parses none."""
-    width = max(map(len, COMMANDS))
-    rows = "\n".join(f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items())
+    width = max(map(len, program.commands))
+    rows = "\n".join(f"  {name:<{width}}  {command.help}" for name, command in program.commands.items())
     return _Parser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} COMMAND ... [--workspace DIR] [--json] [--quiet]",
-        description="One YAML file in, one proven edge model out.",
-        epilog=f"commands:\n{rows}\n\n{PROGRAM} COMMAND --help explains one of them.",
+        prog=program.name,
+        usage=f"{program.name} COMMAND ... [--workspace DIR] [--json] [--quiet]",
+        description=program.summary,
+        epilog=f"commands:\n{rows}\n\n{program.name} COMMAND --help explains one of them.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[_shared_options()],
+        parents=[_shared_options(program)],
     )
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str], program: Program = TFX_EDGE) -> argparse.Namespace:
     """Finds the command and parses its arguments; `execute` of the result is what to call.
 
     Raises:
         UserError: The arguments are wrong.
         SystemExit: Help was asked for and printed.
     """
-    shared = _shared_options()
+    shared = _shared_options(program)
     options, rest = shared.parse_known_args(argv)
+    commands, see = program.commands, f"see {program.name} --help"
     if not rest or rest[0] in ("-h", "--help"):
         if not rest:
-            raise UserError(f"a command must be given ({', '.join(COMMANDS)}), got none; see {PROGRAM} --help")
-        _overview().parse_args(["--help"])
+            raise UserError(f"a command must be given ({', '.join(commands)}), got none; {see}")
+        _overview(program).parse_args(["--help"])
     name = rest[0]
     if name.startswith("-"):
-        raise UserError(f"unrecognized option {name} in front of the command; see {PROGRAM} --help")
-    if name not in COMMANDS:
+        raise UserError(f"unrecognized option {name} in front of the command; {see}")
+    if name not in commands:
         from pipeline.config.faults import nearest
 
-        advice = nearest(name, COMMANDS) or f"see {PROGRAM} --help"
-        raise UserError(f"the command must be one of {', '.join(COMMANDS)}, got {name}; {advice}")
-    parser = parser_of(name)
+        advice = nearest(name, commands) or see
+        raise UserError(f"the command must be one of {', '.join(commands)}, got {name}; {advice}")
+    parser = parser_of(name, program)
     parser.set_defaults(workspace=None, json=False, quiet=False)
     args = parser.parse_args(rest[1:], namespace=options)
-    args.execute = importlib.import_module(COMMANDS[name].module).execute
+    args.execute = importlib.import_module(commands[name].module).execute
     return args
 
 
-def parser_of(name: str) -> argparse.ArgumentParser:
+def parser_of(name: str, program: Program = TFX_EDGE) -> argparse.ArgumentParser:
     """The parser of one command."""
-    module = importlib.import_module(COMMANDS[name].module)
-    parser = _Parser(prog=f"{PROGRAM} {name}", description=module.HELP, allow_abbrev=False, parents=[_shared_options()])
+    module = importlib.import_module(program.commands[name].module)
+    parser = _Parser(
+        prog=f"{program.name} {name}",
+        description=module.HELP,
+        allow_abbrev=False,
+        parents=[_shared_options(program)],
+    )
     module.configure(parser)
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, program: Program = TFX_EDGE) -> int:
     """Runs one command; returns its exit code, whatever happens."""
     _prepare_environment()
     argv = sys.argv[1:] if argv is None else argv
     # Before parsing, because errors of the parse want to be JSON too.
     console = Console(json_mode="--json" in argv, quiet="--quiet" in argv)
     try:
-        code = _execute(argv, console)
+        code = _execute(argv, console, program)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader went away (`... | head`): without this, Python complains once more while it shuts down.
@@ -136,9 +160,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _execute(argv: Sequence[str], console: Console) -> int:
+def _execute(argv: Sequence[str], console: Console, program: Program) -> int:
     try:
-        args = parse(argv)
+        args = parse(argv, program)
         return int(args.execute(args, console))
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
@@ -154,7 +178,7 @@ def _execute(argv: Sequence[str], console: Console) -> int:
         if os.environ.get("TFX_EDGE_TRACEBACK") == "1":
             traceback.print_exc()
         cause = " ".join(f"{type(error).__name__}: {error}".split())
-        console.error(f"{cause}; this is a bug in {PROGRAM}; TFX_EDGE_TRACEBACK=1 shows where", 1)
+        console.error(f"{cause}; this is a bug in {program.name}; TFX_EDGE_TRACEBACK=1 shows where", 1)
         return 1
 
 

@@ -2,7 +2,7 @@
 
 from pipeline.config.config import Config, load
 from pipeline.config.data import DataSection, SplitRange, Splits
-from pipeline.config.faults import Fault
+from pipeline.config.faults import Fault, SectionError, nearest
 from pipeline.config.gate import GateSection
 from pipeline.config.sections import ModelSection, RuntimeSection
 from pipeline.config.variants import Step
@@ -14,8 +14,10 @@ __all__ = [
     "GateSection",
     "ModelSection",
     "RuntimeSection",
+    "SectionError",
     "SplitRange",
     "Splits",
     "Step",
     "load",
+    "nearest",
 ]

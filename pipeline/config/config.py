@@ -19,6 +19,7 @@ from pipeline.config.document import read
 from pipeline.config.faults import Fault, KeyPath, SectionError, line_of, report, show, show_path
 from pipeline.config.gate import Gate, read_gate
 from pipeline.config.hooks import HooksSection
+from pipeline.config.kubeflow import KubeflowSection
 from pipeline.config.names import MAX_NAME, PIPELINE_NAME
 from pipeline.config.push import PushSection
 from pipeline.config.sections import ExportSection, ModelSection, RuntimeSection, Task, TrainSection
@@ -51,6 +52,9 @@ class Config(Settings):
     card: CardSection = CardSection()
     cycle: CycleSection = CycleSection()
     hooks: HooksSection = HooksSection()
+    kubeflow: KubeflowSection | None = Field(
+        default=None, description="what a cluster needs to know; read by `python -m kubeflow`"
+    )
     runtime: RuntimeSection = RuntimeSection()
 
     _file: str = PrivateAttr(default="the configuration")
@@ -71,7 +75,9 @@ class Config(Settings):
     @property
     def sha256(self) -> str:
         """Fingerprint of everything but when and where things run, defaults written out."""
-        text = json.dumps(self.canonical(exclude={"runtime", "cycle", "hooks"}), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(
+            self.canonical(exclude={"runtime", "cycle", "hooks", "kubeflow"}), sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

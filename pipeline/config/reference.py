@@ -63,6 +63,23 @@ cycle: {schedule: "0 3 * * *", time_zone: Europe/Berlin, max_failures: 3}   # fo
 hooks:
   pushed: [{command: [./deploy.sh]}]
   failed: [{webhook: "https://example.org/edge", header_env: EDGE_TOKEN}]   # or blocked, drift
+kubeflow:                      # for `python -m kubeflow compile`, `submit` and `schedule`
+  host: https://kubeflow.example/pipeline
+  namespace: vision
+  experiment: shapes
+  schedule: "0 0 2 * * *"      # six fields, second first
+  root: s3://models/shapes-runs
+  image: registry.example/tfx-edge:0.1
+  env: {AWS_ENDPOINT_URL: "http://minio.example:9000"}
+  secrets:
+    - {name: minio, env: {AWS_ACCESS_KEY_ID: accesskey, AWS_SECRET_ACCESS_KEY: secretkey}}
+    - {name: signing, env: {SHAPES_KEY: key.pem}}
+  volumes: [{pvc: shapes, mount_path: /mnt/shapes}]
+  labels: {team: vision}
+  steps:
+    default: {cpu: 1, memory: 4Gi, memory_limit: 8Gi, retries: 3}
+    qat: {cpu: 4}              # every node of that kind
+    trainer: {accelerator: {type: nvidia.com/gpu, count: 1}, time_limit_seconds: 7200}
 runtime:
   workspace: .edge/shapes
   keep_runs: 20
@@ -98,6 +115,12 @@ _SECTIONS = {
     "cycle": "CycleSection",
     "hooks": "HooksSection",
     "hooks.pushed[], .blocked[], .failed[], .drift[]": "Hook",
+    "kubeflow": "KubeflowSection",
+    "kubeflow.secrets[]": "Secret",
+    "kubeflow.volumes[]": "Volume",
+    "kubeflow.steps.NAME": "StepNeeds",
+    "kubeflow.steps.NAME.accelerator": "Accelerator",
+    "kubeflow.steps.NAME.tolerations[]": "Toleration",
     "runtime": "RuntimeSection",
 }
 

@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 
 TOP = (
     "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, card, cycle, hooks, "
-    "runtime"
+    "kubeflow, runtime"
 )
 DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, guard, label_names"
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
