@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tfx
+from absl import logging
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact
@@ -30,6 +31,7 @@ def execute(invocation: Invocation) -> dict[str, Any]:
         BadInvocation: The image does not hold the executor, or an artifact has a type that TFX does not know.
         Exception: Whatever the node raises.
     """
+    logging.set_verbosity(logging.INFO)  # as TFX's own entrypoint does
     executor = _executor_class(invocation.executor)
     names: dict[int, str] = {}
     inputs = {

@@ -5,9 +5,11 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.progress import heard_by
 from kubeflow.container import mounts
 from kubeflow.container.invocation import Invocation
 
@@ -22,7 +24,8 @@ def run(invocation: Invocation) -> int:
         # Imports TFX: what fails here is the image's fault, and said as well.
         from kubeflow.container.execute import execute
 
-        output = execute(invocation)
+        with heard_by(_show_epoch):
+            output = execute(invocation)
         write_whole(Path(invocation.output_file), output)
     except Exception as error:  # whatever a node raises is this run's failure
         from pipeline.failure import cause
@@ -32,6 +35,11 @@ def run(invocation: Invocation) -> int:
         return 1
     sys.stdout.write(f"{invocation.task} done\n")
     return 0
+
+
+def _show_epoch(done: int, planned: int, logs: Mapping[str, float]) -> None:
+    """How far a training is, for who reads the pod's log."""
+    sys.stdout.write(f"epoch {done}/{planned}: {', '.join(f'{name} {value:.4g}' for name, value in logs.items())}\n")
 
 
 def write_whole(path: Path, output: dict[str, Any]) -> None:
