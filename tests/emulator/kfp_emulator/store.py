@@ -17,6 +17,10 @@ class ObjectStore:
             region_name="us-east-1",
         )
 
+    def make_bucket(self, name: str) -> None:
+        """Makes an empty bucket."""
+        self._client.create_bucket(Bucket=name)
+
     def upload(self, path: Path, uri: str) -> None:
         """A file, or all files under a folder; empty folders leave no trace."""
         bucket, key = _split(uri)
