@@ -1,42 +1,27 @@
 """A configuration as a package that Kubeflow Pipelines takes: two YAML documents. Needs TFX, and no network."""
 
-from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 from tfx.orchestration.pipeline import Pipeline
 
+from kubeflow.package import Package
 from kubeflow.postprocess import process
 from kubeflow.refusals import refuse
+from kubeflow.rules.steps import ENTRYPOINT
 from kubeflow.spec.document import Spec, tasks
 from kubeflow.spec.needs import kinds, resolve
 from pipeline import graph
 from pipeline.config import Config, SectionError
+from pipeline.config.kubeflow import KubeflowSection
+from pipeline.errors import EdgeError
 from pipeline.model_preflight import check_model
 from pipeline.plan import make_plan
 from pipeline.sources import unresolved_spec
 
-COMMAND = ("python", "-m", "kubeflow.container")
-"""The entrypoint of every container, in front of the arguments that TFX writes."""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A compiled pipeline.
-
-    Attributes:
-        pipeline: The PipelineSpec.
-        platform: The settings of its executors on Kubernetes.
-    """
-
-    pipeline: Spec
-    platform: Spec
-
-    def to_yaml(self) -> str:
-        """The text of the package; equal packages have equal text."""
-        return yaml.safe_dump_all([self.pipeline, self.platform], sort_keys=True, width=120, allow_unicode=True)
+TRIALS = "/tmp/search-trials"
+"""Of the pod's own: they are no artifact, so nothing copies them, and TensorFlow cannot write to most object stores."""
 
 
 def compile_package(config: Config) -> Package:
@@ -46,7 +31,8 @@ def compile_package(config: Config) -> Package:
         UserError: It cannot run on a cluster; with all faults, each with its key path.
     """
     section = refuse(config)
-    pipeline = build(config)
+    pipeline = build(config, section)
+    check_parameters(pipeline)
     spec = unprocessed(pipeline, section.image)
     known = kinds(config)
     try:
@@ -56,22 +42,40 @@ def compile_package(config: Config) -> Package:
     return Package(*process(spec, section, needs, kinds=known, defaults=runtime_defaults(pipeline)))
 
 
-def build(config: Config) -> Pipeline:
+def build(config: Config, section: KubeflowSection) -> Pipeline:
     """The graph as it runs on a cluster, where ingest looks for the files and everything else is as on one machine."""
-    section = refuse(config)
     return graph.build(
         config,
         unresolved_spec(config),
         pipeline_root=section.root,
         registry=str(config.push.to),
         pretrained=check_model(config, make_plan(config)),
+        trials_uri=TRIALS,
     )
+
+
+def check_parameters(pipeline: Pipeline) -> None:
+    """Refuses lists and mappings among parameters: they would arrive as JSON text, which no step expects.
+
+    Our components take such values as text everywhere and decode them themselves.
+
+    Raises:
+        EdgeError: There are some; a fault of the graph, not of the user.
+    """
+    found = [
+        f"parameter {key} of {node.id} must be text or a number, got a {type(value).__name__}; give it as JSON text"
+        for node in pipeline.components
+        for key, value in node.exec_properties.items()
+        if isinstance(value, list | tuple | dict)
+    ]
+    if found:
+        raise EdgeError("\n".join(found))
 
 
 def unprocessed(pipeline: Pipeline, image: str) -> Spec:
     """The spec as TFX writes it, with our entrypoint."""
     runner = KubeflowV2DagRunner(
-        KubeflowV2DagRunnerConfig(default_image=image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True)
+        KubeflowV2DagRunnerConfig(default_image=image, default_commands=list(ENTRYPOINT), use_pipeline_spec_2_1=True)
     )
     job: dict[str, Any] = runner.run(pipeline, write_out=False)
     spec: Spec = job["pipelineSpec"]

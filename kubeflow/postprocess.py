@@ -6,6 +6,7 @@ from kubeflow.spec.caching import without_cache
 from kubeflow.spec.conditions import only_with_news
 from kubeflow.spec.document import Spec, tasks
 from kubeflow.spec.environment import with_environment
+from kubeflow.spec.machine import without_machine
 from kubeflow.spec.page import with_report
 from kubeflow.spec.parameters import with_defaults
 from kubeflow.spec.platform import kubernetes
@@ -40,6 +41,7 @@ def process(
     """
     spec = with_root(spec, section.root)
     spec = with_defaults(spec, defaults)
+    spec = without_machine(spec)
     spec = without_cache(spec, [name for name in tasks(spec) if _never_cached(name, kinds)])
     spec = only_with_news(spec)
     spec = with_retries(spec, needs)

@@ -37,10 +37,8 @@ from pipeline.search import make_search
 from pipeline.start_nodes import drift_node, pretrained_model, schema_node, trainer, transform
 from pipeline.steps import STEPS
 
-BEAM_ARGS = [
-    # `DirectRunner` would first try to download another runner's binary.
-    "--runner=FnApiRunner",
-]
+# `DirectRunner` would first try to download another runner's binary.
+BEAM_ARGS = ["--runner=FnApiRunner"]
 
 NEVER_CACHED = ("edge-pusher", "summary")
 """Nodes that must look at the world outside of their inputs: the registry may have changed, a run has its own id."""
@@ -57,6 +55,7 @@ def build(
     registry: str,
     pretrained: PretrainedSpec | None = None,
     champion: str = "",
+    trials_uri: str | None = None,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
 ) -> Pipeline:
     """The TFX pipeline of a configuration.
@@ -68,16 +67,16 @@ def build(
         registry: Folder or URI of pushed models.
         pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
         champion: What `pipeline.champion.resolve` found; empty: the node looks itself.
+        trials_uri: Folder of a search's trials; default: beside the artifacts, where later runs find them again.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
     """
+    trials = trials_uri or f"{pipeline_root}/search/trials"
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,
-        components=_Graph(
-            config, spec, pretrained, registry, champion=champion, trials_uri=f"{pipeline_root}/search/trials"
-        ).nodes,
+        components=_Graph(config, spec, pretrained, registry, champion=champion, trials_uri=trials).nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
 
@@ -259,8 +258,7 @@ class _Graph:
         return self._add(node, node_id)
 
     def _push(self, plan: Plan, registry: str) -> None:
-        config = self._config
-        facts = summary_facts(config, plan)
+        config, facts = self._config, summary_facts(self._config, plan)
         selector = Selector(
             self._variants,
             metric=config.gate.metric,

@@ -44,6 +44,17 @@ def check_model_source(config: Config) -> None:
         raise config.refuse(faults)
 
 
+def check_code(config: Config) -> None:
+    """Checks what is compiled in, for runs whose data and registry are elsewhere.
+
+    Raises:
+        UserError: With all faults, each at its line of the configuration.
+    """
+    faults = [*_schema_faults(config), *_module_faults(config), *edge_faults(config), *_pretrained_faults(config)]
+    if faults:
+        raise config.refuse(faults)
+
+
 def warnings(config: Config) -> list[str]:
     """What would block every variant, of a configuration that `check` takes."""
     return [*eval_warnings(config), *edge_warnings(config)]

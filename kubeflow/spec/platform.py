@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from kubeflow.spec.document import Spec, component, containers
-from pipeline.config.kubeflow import KubeflowSection, Secret, StepNeeds, Toleration
+from pipeline.config.kubeflow import KubeflowSection, Secret, StepNeeds
 
 
 def kubernetes(spec: Spec, section: KubeflowSection, needs: Mapping[str, StepNeeds]) -> Spec:
@@ -20,15 +20,14 @@ def kubernetes(spec: Spec, section: KubeflowSection, needs: Mapping[str, StepNee
 
 def _executor(section: KubeflowSection, need: StepNeeds) -> Spec:
     found: Spec = {
-        "secretAsEnv": [_secret(secret) for secret in section.secrets],
+        "secretAsEnv": [_variables(secret) for secret in section.secrets if secret.env],
+        "secretAsVolume": [_files(secret) for secret in section.secrets if secret.mount_path is not None],
         "pvcMount": [
             {"constant": volume.pvc, "pvcNameParameter": _constant(volume.pvc), "mountPath": volume.mount_path}
             for volume in section.volumes
         ],
-        "imagePullSecret": [
-            {"secretName": name, "secretNameParameter": _constant(name)} for name in section.image_pull_secrets
-        ],
-        "tolerations": [_toleration(toleration) for toleration in need.tolerations or ()],
+        "imagePullSecret": [_named(name) for name in section.image_pull_secrets],
+        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in need.tolerations or ()],
     }
     if need.node_selector:
         found["nodeSelector"] = {"labels": dict(need.node_selector)}
@@ -40,20 +39,20 @@ def _executor(section: KubeflowSection, need: StepNeeds) -> Spec:
     return {key: value for key, value in found.items() if value}
 
 
+def _variables(secret: Secret) -> Spec:
+    pairs = [{"secretKey": key, "envVar": name} for name, key in secret.env.items()]
+    # Nothing is said of `optional`, which Kubeflow knows since 2.15: without it a pod waits for its secret.
+    return {**_named(secret.name), "keyToEnv": pairs}
+
+
+def _files(secret: Secret) -> Spec:
+    return {**_named(secret.name), "mountPath": secret.mount_path}
+
+
+def _named(secret: str) -> Spec:
+    return {"secretName": secret, "secretNameParameter": _constant(secret)}
+
+
 def _constant(text: str) -> Spec:
     """The newer way to give a name; the older stands beside it for older clusters, as Kubeflow's own SDK does it."""
     return {"runtimeValue": {"constant": text}}
-
-
-def _secret(secret: Secret) -> Spec:
-    return {
-        "secretName": secret.name,
-        "secretNameParameter": _constant(secret.name),
-        "keyToEnv": [{"secretKey": key, "envVar": name} for name, key in secret.env.items()],
-        # A pod whose secret is missing must not start: it would fail later and say less.
-        "optional": False,
-    }
-
-
-def _toleration(toleration: Toleration) -> Spec:
-    return toleration.model_dump(exclude_none=True)

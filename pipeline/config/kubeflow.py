@@ -1,7 +1,7 @@
 """The section `kubeflow`: where a compiled pipeline keeps its artifacts, in which image it runs, and with what."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from compression.settings import Settings
-from pipeline.config.faults import Fault, SectionError, show
-from pipeline.config.names import K8S_NAME, LABEL_KEY, LABEL_VALUE, SECRET_KEY
+from pipeline.config.faults import Fault, KeyPath, SectionError, show
+from pipeline.config.names import K8S_NAME, LABEL_KEY, LABEL_VALUE, SECRET_KEY, VOLUME_NAME
 from pipeline.config.push import EnvironmentName, place_without_secrets
 from pipeline.config.translate import validate
 
@@ -20,6 +20,8 @@ _IMAGE = re.compile(
     r"[a-z0-9][a-z0-9._:/-]*?(?P<tag>:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGTP]|[KMGTP]i)?")
+_SECRET_NAME = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|PRIVATE|API_?KEY|ACCESS_KEY")
+_CREDENTIALS = re.compile(r"://[^/\s]*@|-----BEGIN")
 _UNITS = {"": Decimal(1), "m": Decimal("0.001")}
 _UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTP", 1)}
 _UNITS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTP", 1)}
@@ -79,6 +81,18 @@ def _mount_path(path: str) -> str:
     return str(pure)
 
 
+def _no_secrets(values: Mapping[str, str]) -> Mapping[str, str]:
+    """The compiled file is shown to everyone who can see the run."""
+    faults = [
+        Fault((name,), "must hold nothing secret", "a value in the open", "name a Secret under kubeflow.secrets")
+        for name, value in values.items()
+        if (_SECRET_NAME.search(name) and not name.endswith("_FILE")) or _CREDENTIALS.search(value)
+    ]
+    if faults:
+        raise SectionError(*faults)
+    return values
+
+
 def _environment(values: Mapping[str, str]) -> Mapping[str, str]:
     """Names that others set would be overwritten, or overwrite."""
     faults = [
@@ -96,25 +110,35 @@ Quantity = Annotated[
     str, BeforeValidator(_quantity), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]})
 ]
 Name = Annotated[str, Field(pattern=K8S_NAME, max_length=253)]
+# Kubeflow calls a pod's volumes by these, and names of volumes are shorter and hold no dots.
+VolumeName = Annotated[str, Field(pattern=VOLUME_NAME)]
+MountPath = Annotated[str, AfterValidator(_mount_path)]
 Labels = dict[Annotated[str, Field(pattern=LABEL_KEY)], Annotated[str, Field(pattern=LABEL_VALUE)]]
 
 
 class Secret(Settings):
-    """A secret of the cluster, some of whose keys become environment variables; it is named, never read here."""
+    """A secret of the cluster as environment variables or as files; it is named here, and read by the cluster alone."""
 
-    name: Name = Field(description="the Secret, in the namespace that runs the pipeline")
+    name: VolumeName = Field(description="the Secret, in the namespace that runs the pipeline")
     env: Annotated[dict[EnvironmentName, Annotated[str, Field(pattern=SECRET_KEY)]], AfterValidator(_environment)] = (
-        Field(min_length=1, description="environment variable -> key of the secret")
+        Field(default={}, description="environment variable -> key of the secret")
     )
+    mount_path: MountPath | None = Field(default=None, description="where its keys are mounted as files")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Secret":
+        if not self.env and self.mount_path is None:
+            raise SectionError(Fault((), "must hold env or mount_path", "neither"))
+        return self
 
 
 class Volume(Settings):
     """A volume claim that every step mounts."""
 
-    pvc: Name = Field(description="the PersistentVolumeClaim; steps run side by side, so it must be ReadWriteMany")
-    mount_path: Annotated[str, AfterValidator(_mount_path)] = Field(
-        description="where it is mounted; `data.path` and `push.to` may stand below it"
+    pvc: VolumeName = Field(
+        description="the PersistentVolumeClaim; steps run side by side, so it must be ReadWriteMany"
     )
+    mount_path: MountPath = Field(description="where it is mounted; `data.path` and `push.to` may stand below it")
 
 
 class Toleration(Settings):
@@ -218,7 +242,7 @@ class KubeflowSection(Settings):
         default=None, description="whose rights the run has; default: Kubeflow's own for pipelines"
     )
     labels: Labels = Field(default={}, description="labels of every pod")
-    env: Annotated[dict[EnvironmentName, str], AfterValidator(_environment)] = Field(
+    env: Annotated[dict[EnvironmentName, str], AfterValidator(_environment), AfterValidator(_no_secrets)] = Field(
         default={}, description="environment variables of every step; nothing secret: they stand in the compiled file"
     )
     secrets: Annotated[tuple[Secret, ...], Field(strict=False)] = Field(
@@ -233,28 +257,30 @@ class KubeflowSection(Settings):
         "or a step of variants), or under the id of one node, the most exact entry counting, key by key",
     )
 
-    @property
-    def environment(self) -> tuple[str, ...]:
-        """Names of all environment variables that steps get, in order."""
-        return (*self.env, *(name for secret in self.secrets for name in secret.env))
-
     @model_validator(mode="after")
     def _consistent(self) -> "KubeflowSection":
-        faults = []
-        seen = set(self.env)
-        for position, secret in enumerate(self.secrets):
-            for name in secret.env:
-                if name in seen:
-                    path = ("secrets", position, "env", name)
-                    faults.append(Fault(path, "must be set once", f"{name}, which another entry sets"))
-                seen.add(name)
-        mounts: dict[str, str] = {}
-        for position, volume in enumerate(self.volumes):
-            other = mounts.setdefault(volume.mount_path, volume.pvc)
-            if list(mounts).index(volume.mount_path) != position:
-                faults.append(
-                    Fault(("volumes", position, "mount_path"), "must be mounted once", f"the mount path of {other}")
-                )
+        secrets, volumes = list(enumerate(self.secrets)), list(enumerate(self.volumes))
+        variables: list[tuple[KeyPath, str]] = [(("env", name), name) for name in self.env]
+        variables += [(("secrets", at, "env", name), name) for at, secret in secrets for name in secret.env]
+        mounted = [(at, secret) for at, secret in secrets if secret.mount_path is not None]
+        names: list[tuple[KeyPath, str]] = [(("secrets", at, "name"), secret.name) for at, secret in mounted]
+        names += [(("volumes", at, "pvc"), volume.pvc) for at, volume in volumes]
+        paths: list[tuple[KeyPath, str]] = [
+            (("secrets", at, "mount_path"), str(secret.mount_path)) for at, secret in mounted
+        ]
+        paths += [(("volumes", at, "mount_path"), volume.mount_path) for at, volume in volumes]
+        faults = [*_repeats(variables, "set"), *_repeats(names, "mounted"), *_repeats(paths, "taken")]
         if faults:
             raise SectionError(*faults)
         return self
+
+
+def _repeats(places: Sequence[tuple[KeyPath, str]], verb: str) -> list[Fault]:
+    """What stands in several places though there can be one."""
+    seen: set[str] = set()
+    faults = []
+    for path, value in places:
+        if value in seen:
+            faults.append(Fault(path, f"must be {verb} once", f"{value} again"))
+        seen.add(value)
+    return faults

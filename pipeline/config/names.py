@@ -15,6 +15,7 @@ FILE_PATH = r"^[^\x00\r\n]+$"
 K8S_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 LABEL_KEY = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"
+VOLUME_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 SECRET_KEY = r"^[A-Za-z0-9_.-]{1,253}$"
 MAX_NAME = 40
 
@@ -31,6 +32,7 @@ WORDS = {
     K8S_NAME: "the name of an object on the cluster, of lower-case letters, digits, - and .",
     LABEL_KEY: "the key of a label, such as team or example.org/team",
     LABEL_VALUE: "the value of a label: at most 63 letters, digits, _ . and -",
+    VOLUME_NAME: "a name of at most 63 lower-case letters, digits and -, which a volume can bear",
     SECRET_KEY: "a key of a secret, of letters, digits, _ . and -",
 }
 

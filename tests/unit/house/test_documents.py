@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kubeflow.__main__ import KUBEFLOW
+from kubeflow.check import RULES
 from pipeline import errors
 from pipeline.cli import COMMANDS
 from pipeline.config import load
@@ -49,6 +51,7 @@ def test_every_command_in_a_document_exists(document):
     assert made <= targets() | benchmarks()
     called = set(re.findall(r"(?:python -m pipeline|tfx-edge) ([a-z][a-z-]*)", code(document)))
     assert called <= set(COMMANDS)
+    assert set(re.findall(r"python -m kubeflow ([a-z][a-z-]*)", code(document))) <= set(KUBEFLOW.commands)
     assert made or called or document.startswith("docs/")
 
 
@@ -94,3 +97,9 @@ def test_make_without_a_target_lists_the_targets():
     described = {line.split(":")[0] for line in lines if re.match(r"[a-z-]+:.*## ", line)}
     assert ".DEFAULT_GOAL := help" in lines
     assert described == targets()
+
+
+def test_the_page_on_kubeflow_tells_every_rule():
+    text = (ROOT / "docs" / "kubeflow.md").read_text()
+    _, _, table = text.partition("## What is changed, and why")
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE) == list(RULES)
