@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from components.cycles.record import Status
 from pipeline import local
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
@@ -10,7 +11,6 @@ from pipeline.console import Console
 from pipeline.cycles import history
 from pipeline.cycles.child import end_with_parent
 from pipeline.cycles.once import Ended, folder_of, run_cycle
-from pipeline.cycles.record import Status
 from pipeline.cycles.schedule import SystemClock
 from pipeline.cycles.watch import Source, watch
 from pipeline.errors import UserError

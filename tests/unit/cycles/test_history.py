@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from components.cycles.fingerprint import DataFile
+from components.cycles.record import Measured, Status
 from pipeline import cli
 from pipeline.cycles import owner
-from pipeline.cycles.fingerprint import DataFile
 from pipeline.cycles.history import spans_text
-from pipeline.cycles.record import Measured, Status
 
 
 @pytest.fixture
