@@ -16,7 +16,7 @@ class DataFile:
         span: Number of its span; None where the data have no spans.
         version: Version of its span; None where spans have none.
         size_bytes: Its size.
-        sha256: Hash of its content.
+        sha256: Hash of its content; on an object store `etag:` and the store's own tag.
     """
 
     path: str

@@ -77,6 +77,7 @@ class Record:
         champion: Number of the registry's current version before it; None without one.
         pushed_version: Number of the version that it pushed.
         error: Why it did not end well, in one sentence.
+        examples: On a cluster, URI of what its ingest wrote: a task that is tried again is told from another run by it.
     """
 
     number: int
@@ -93,6 +94,7 @@ class Record:
     measured: Measured = field(default_factory=Measured)
     pushed_version: int | None = None
     error: str | None = None
+    examples: str | None = None
 
     @property
     def is_conclusive(self) -> bool:

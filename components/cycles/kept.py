@@ -1,0 +1,71 @@
+"""The records of cycles that run on a cluster: kept in the registry, where each run finds those before it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from components.cycles.record import Record
+from registry import Registry
+from registry.notes import Notes
+
+FOLDER = "cycles"
+
+
+class KeptRecords:
+    """`<registry>/cycles/<number>.json`, each created when a cycle came to its conclusion.
+
+    Args:
+        registry: A folder, or any URI that fsspec knows.
+    """
+
+    def __init__(self, registry: str) -> None:
+        self._notes = Notes(Registry(registry).storage, FOLDER)
+
+    def recent(self, *, but: str = "") -> list[Record]:
+        """The newest records back to the last that came to a conclusion, oldest first; all that a decision needs.
+
+        Args:
+            but: Leave out those of the run whose ingest wrote to this URI: a task that is tried again decides as at
+                first.
+
+        Raises:
+            RegistryError: The registry cannot be read.
+        """
+        found: list[Record] = []
+        for record in self._newest_first():
+            if but and record.examples == but:
+                continue
+            found.append(record)
+            if record.is_conclusive:
+                break
+        return found[::-1]
+
+    def all(self) -> list[Record]:
+        """All that can be read, oldest first.
+
+        Raises:
+            RegistryError: The registry cannot be read.
+        """
+        return list(self._newest_first())[::-1]
+
+    def add(self, record: Record) -> Record:
+        """Keeps a record under the next free number; one that this run has written already stays the only one.
+
+        Raises:
+            RegistryError: The registry cannot be written.
+        """
+        for kept in self._newest_first():
+            if kept.examples == record.examples and kept.status is record.status:
+                return kept
+            if kept.started_at < record.started_at:
+                break  # no later one can be of this run
+        number = self._notes.add(lambda free: replace(record, number=free).to_dict())
+        return replace(record, number=number)
+
+    def _newest_first(self) -> Iterator[Record]:
+        for number in reversed(self._notes.numbers()):
+            value = self._notes.read(number)
+            try:
+                if value is not None:
+                    yield Record.from_dict(value)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                continue  # edited by hand: it says nothing
