@@ -38,7 +38,7 @@ def fetch(parent: Any, target: str) -> str | None:  # noqa: ANN401 - a value of 
 
     Args:
         parent: What `describe` gave; `None` where the manifest names nothing.
-        target: A folder, which is made; nothing is left in it when the artifact cannot be used.
+        target: A folder, which is made anew; nothing is left of it when the artifact cannot be used.
 
     Returns:
         Why it cannot be used any more, in words; `None` when it stands in `target`.
@@ -49,6 +49,8 @@ def fetch(parent: Any, target: str) -> str | None:  # noqa: ANN401 - a value of 
     if not isinstance(parent, dict) or not isinstance(parent.get("uri"), str):
         return "the manifest does not name it"
     uri = parent["uri"]
+    if fileio.isdir(target):
+        fileio.rmtree(target)
     found = _download(uri, target) if is_uri(uri) else _copy(uri, target)
     if not found:
         return f"{uri} is gone"
