@@ -1,4 +1,7 @@
-"""What differs on a cluster: the state of cycles lives in the registry, and nodes read it when they run."""
+"""What differs on a cluster: the state of cycles lives in the registry, and nodes read it when they run.
+
+Every node but ingest depends on it, so that with nothing new none of them runs.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,11 +47,17 @@ class Cluster:
         """What ingest is told of cycles."""
         return {"cycle": Order(self.registry, without_data(self.config), self.forced).to_json()}
 
-    def schema_node(self, statistics: BaseChannel) -> BaseNode:
-        """What data must look like: given, frozen with the version that is in the field, or inferred."""
-        path = self.config.data.schema_path
+    def schema_node(self, counted: BaseNode) -> BaseNode:
+        """What data must look like: given, frozen with the version that is in the field, or inferred.
+
+        Args:
+            counted: The node that made the statistics.
+        """
+        path, statistics = self.config.data.schema_path, counted.outputs["statistics"]
         if path is not None:
-            return ImportSchema(text=Path(path).read_text())
+            given = ImportSchema(text=Path(path).read_text())
+            given.add_upstream_node(counted)
+            return given
         if freezes(self.config):
             return RegistrySchema(
                 statistics=statistics, registry=self.registry, code_sha256=code_sha256("components.registry_schema")

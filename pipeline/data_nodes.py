@@ -31,6 +31,7 @@ class DataNodes:
     Attributes:
         examples: Raw examples.
         schema: What data must look like.
+        guard: What stops a run whose data do not fit.
         transform: The transform.
         front: The transform as a TFLite file would hold it; `None` unless what ships reads raw inputs.
         measured: `drift`, for a configuration that asks.
@@ -38,6 +39,7 @@ class DataNodes:
 
     examples: BaseChannel
     schema: BaseChannel
+    guard: BaseNode
     transform: BaseNode
     front: BaseNode | None = None
     measured: dict[str, BaseChannel] = field(default_factory=dict)
@@ -58,8 +60,9 @@ def make(
     cycle = cluster.ingest if cluster else {}
     ingest = add(Ingest(spec=spec.to_json(), code_sha256=code_sha256("components.ingest"), **cycle), "ingest")
     examples = ingest.outputs["examples"]
-    statistics = add(StatisticsGen(examples=examples), "statistics").outputs["statistics"]
-    made = cluster.schema_node(statistics) if cluster else schema_node(config, spec, statistics)
+    counted = add(StatisticsGen(examples=examples), "statistics")
+    statistics = counted.outputs["statistics"]
+    made = cluster.schema_node(counted) if cluster else schema_node(config, spec, statistics)
     schema = add(made, "schema").outputs["schema"]
     anomalies = add(ExampleValidator(statistics=statistics, schema=schema), "validator").outputs["anomalies"]
     measured: dict[str, BaseChannel] = {}
@@ -74,4 +77,4 @@ def make(
     if config.export.inputs == "raw":
         graph = transformed.outputs["transform_graph"]
         front = add(raw_transform(config, examples, graph, pretrained), "raw-transform")
-    return DataNodes(examples, schema, transformed, front, measured)
+    return DataNodes(examples, schema, guard, transformed, front, measured)

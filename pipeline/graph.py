@@ -115,6 +115,8 @@ class _Graph:
         self._champion = champion_nodes.make(config, registry, champion, self._examples, self._transform)
         for node_id, node in self._champion.items():
             self._add(node, node_id)
+        if cluster and self._champion:
+            self._champion["champion"].add_upstream_node(data.guard)
         self._search = make_search(config, self._transformed, trials_uri)
         if self._search:
             self._add(self._search, "search")
