@@ -17,7 +17,7 @@ from components.cycles.cluster import Order
 from components.import_schema import ImportSchema
 from components.registry_schema import RegistrySchema
 from pipeline.code_hash import code_sha256
-from pipeline.config import Config
+from pipeline.config import Config, Fault
 from pipeline.cycles.fingerprint import without_data
 from pipeline.frozen_schema import freezes
 
@@ -36,11 +36,20 @@ class Cluster:
         config: The configuration.
         registry: The registry.
         forced: Run although nothing is new.
+
+    Raises:
+        UserError: The configuration asks for what a cluster cannot do.
     """
 
     config: Config
     registry: str
     forced: bool = False
+
+    def __post_init__(self) -> None:
+        if self.config.cycle.trigger == "drift":
+            must = "must be spans on a cluster, where a run that new data began is not stopped for want of drift"
+            advice = "leave it out; data.guard.drift.stop still stops a run"
+            raise self.config.refuse([Fault(("cycle", "trigger"), must, "drift", advice)])
 
     @cached_property
     def ingest(self) -> dict[str, Any]:

@@ -45,7 +45,17 @@ class KeptRecords:
         Raises:
             RegistryError: The registry cannot be read.
         """
-        return list(self._newest_first())[::-1]
+        return self.read()[0]
+
+    def read(self) -> tuple[list[Record], list[int]]:
+        """All that can be read, oldest first, and the numbers of the rest.
+
+        Raises:
+            RegistryError: The registry cannot be read.
+        """
+        numbers = self._notes.numbers()
+        found = {number: self._record(number) for number in numbers}
+        return [record for record in found.values() if record], [number for number in numbers if not found[number]]
 
     def add(self, record: Record) -> Record:
         """Keeps a record under the next free number; one that this run has written already stays the only one.
@@ -62,10 +72,12 @@ class KeptRecords:
         return replace(record, number=number)
 
     def _newest_first(self) -> Iterator[Record]:
-        for number in reversed(self._notes.numbers()):
-            value = self._notes.read(number)
-            try:
-                if value is not None:
-                    yield Record.from_dict(value)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                continue  # edited by hand: it says nothing
+        return filter(None, map(self._record, reversed(self._notes.numbers())))
+
+    def _record(self, number: int) -> Record | None:
+        """One record; `None` when somebody edited it so that it says nothing."""
+        value = self._notes.read(number)
+        try:
+            return None if value is None else Record.from_dict(value)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None

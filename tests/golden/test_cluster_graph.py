@@ -11,6 +11,7 @@ from components.cycles.cluster import Order
 from pipeline.cluster_nodes import NEVER_CACHED
 from pipeline.config import load
 from pipeline.cycles.fingerprint import take, without_data
+from pipeline.errors import UserError
 from pipeline.graph import build
 from pipeline.sources import unresolved_spec
 
@@ -154,3 +155,9 @@ def test_it_compiles_for_kubeflow(config, tmp_path):
         written.append((tmp_path / name).read_text())
     assert written[0] == written[1]
     assert "cycle-record" in written[0]
+
+
+def test_what_a_cluster_cannot_do_is_refused_with_its_key():
+    config = load(CONFIG, {**CYCLING, "data.guard": {"drift": {"notice": 0.1}}, "cycle.trigger": "drift"})
+    with pytest.raises(UserError, match=r"cycle\.trigger: must be spans on a cluster.*got drift"):
+        graph_of(config)
