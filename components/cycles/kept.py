@@ -58,13 +58,15 @@ class KeptRecords:
         return [record for record in found.values() if record], [number for number in numbers if not found[number]]
 
     def add(self, record: Record) -> Record:
-        """Keeps a record under the next free number; one that this run has written already stays the only one.
+        """Keeps a record under the next free number, but for one that this run has written already.
+
+        After a conclusion of the same run, such as refused data, one that says less is not kept: that the run failed.
 
         Raises:
             RegistryError: The registry cannot be written.
         """
         for kept in self._newest_first():
-            if kept.examples == record.examples and kept.status is record.status:
+            if kept.examples == record.examples and (kept.status is record.status or not record.is_conclusive):
                 return kept
             if kept.started_at < record.started_at:
                 break  # no later one can be of this run

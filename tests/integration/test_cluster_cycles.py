@@ -179,7 +179,7 @@ def test_a_new_span_goes_on_from_the_champion_in_the_store(scheduled, s3):
 def test_a_bad_span_is_refused_once(scheduled, s3):
     pipeline, folder = scheduled
     put_span(s3, folder, 3, feature="picture")
-    ended = pipeline.run()
+    ended = pipeline.run(end="data-guard")
     assert set(failures(ended)) == {"data-guard"}
     assert statuses() == [Status.PUSHED, Status.PUSHED, Status.REFUSED]
     assert "'image'" in KeptRecords(REGISTRY).all()[-1].error

@@ -103,6 +103,13 @@ def test_a_run_that_ended_without_a_word_is_tried_again(cluster):
     assert told(cluster.ingest()) == (1, "cycle 1 failed: it is tried again")
 
 
+def test_a_run_whose_data_were_refused_has_not_failed(cluster):
+    note = read_note(cluster.ingest().uri)
+    refused = note.refuse("the data must fit its schema")
+    assert note.close(Status.FAILED) == refused
+    assert note.close(Status.PUSHED, pushed_version=1).number == 2
+
+
 def test_code_and_configuration_are_those_of_the_compiled_pipeline(cluster):
     read_note(cluster.ingest().uri).close(Status.PUSHED, pushed_version=1)
     changed = replace(CODE, config={"train": {"epochs": 4}}, model_code={"models.digits": "two"})
