@@ -78,8 +78,9 @@ def data_files(format_: str, root: Place, source: str) -> list[Place]:
         return [root] if root.is_file() else []
     folder = root / source
     # Names that begin with a dot or an underscore are notes beside the data, not data.
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in entries if path.is_file() and path.name[0] not in "._")
+    entries: list[Place] = list(folder.iterdir()) if folder.is_dir() else []
+    found = [path for path in entries if path.is_file() and path.name[0] not in "._"]
+    return sorted(found, key=lambda path: path.name)
 
 
 def _found(spec: IngestSpec, root: Place) -> Iterator[Place]:

@@ -197,7 +197,8 @@ def _walk(base: Place, parts: tuple[str, ...], values: Mapping[str, str]) -> Ite
             yield from _walk(base / part, rest, values)
         return
     expression = _expression(part)
-    for entry in sorted(base.iterdir()) if base.is_dir() else ():
+    entries: list[Place] = list(base.iterdir()) if base.is_dir() else []
+    for entry in sorted(entries, key=lambda entry: entry.name):
         match = expression.fullmatch(entry.name)
         # Names that begin with a dot or an underscore are still being written, or notes.
         if match and entry.name[0] not in "._" and (not rest or entry.is_dir()):
