@@ -40,8 +40,9 @@ class Order:
     forced: bool = False
 
     def to_json(self) -> str:
-        """Canonical JSON."""
-        return json.dumps({**asdict(self), "fingerprint": self.fingerprint.to_dict()}, sort_keys=True)
+        """Canonical JSON; `{{` in the user's text would be taken for a placeholder on Kubeflow."""
+        text = json.dumps({**asdict(self), "fingerprint": self.fingerprint.to_dict()}, sort_keys=True)
+        return text.replace("{{", "{\\u007b")
 
     @classmethod
     def from_json(cls, text: str) -> "Order":

@@ -12,7 +12,7 @@ from pipeline.config.faults import Fault, SectionError, nearest, show
 from pipeline.config.guard import GuardSection
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, SOURCE_NAME, matches
 from pipeline.config.per_output import PerOutput
-from pipeline.config.push import without_secrets
+from pipeline.config.push import place_without_secrets
 from pipeline.config.translate import validate
 
 SPLIT_NAMES = ("train", "validation", "eval")
@@ -134,7 +134,7 @@ class DataSection(Settings):
     format: Literal["tfrecord", "npz"] = Field(
         description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive"
     )
-    path: Annotated[str, AfterValidator(without_secrets)] = Field(
+    path: Annotated[str, AfterValidator(place_without_secrets)] = Field(
         pattern=FILE_PATH,
         description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory, or a URI that "
         "fsspec can open, such as `s3://bucket/data`; with `{SPAN}` or "

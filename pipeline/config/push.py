@@ -15,12 +15,8 @@ _SECRET = re.compile(r"//[^/]*@|[?&#]")
 _CHAIN = re.compile(r"::[^/]*://|^[a-z0-9]+::", re.IGNORECASE)
 
 
-def without_secrets(place: str) -> str:
-    """A folder or URI as it is; credentials in it would end up in metadata, logs and manifests.
-
-    Raises:
-        SectionError: It holds credentials or parameters, or is a chain of URIs.
-    """
+def place_without_secrets(place: str) -> str:
+    """Credentials in a URI would end up in metadata, logs and manifests."""
     if _CHAIN.search(place):
         must = "must be one folder or one URI, with no other inside it"
         raise SectionError(Fault((), must, "a chain with ::", "see docs/registry.md"))
@@ -42,7 +38,7 @@ EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
 class PushSection(Settings):
     """Where models are pushed to, how many of them stay, and with which key they are signed."""
 
-    to: Annotated[str, AfterValidator(without_secrets)] | None = Field(
+    to: Annotated[str, AfterValidator(place_without_secrets)] | None = Field(
         default=None,
         pattern=FILE_PATH,
         description="the registry: a folder, or a URI that fsspec can open, such as `s3://bucket/models`; credentials "

@@ -162,5 +162,7 @@ def test_a_registry_that_cannot_be_read_ends_the_run(cluster, tmp_path):
 
 
 def test_an_order_travels_as_text():
-    order = Order("s3://bucket/registry", CODE, forced=True)
+    named = replace(CODE, config={"data": {"label_names": ["{{workflow.name}}", "b"]}})
+    order = Order("s3://bucket/registry", named, forced=True)
     assert Order.from_json(order.to_json()) == order
+    assert "{{" not in order.to_json(), "a cluster would take it for a placeholder"
