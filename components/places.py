@@ -22,7 +22,7 @@ _CONTENT_TAGS = ("ETag", "md5Hash", "etag")
 
 
 class Unreachable(OSError):
-    """A store that does not answer; the message is its first line."""
+    """A store that does not answer; the message holds the first line of what it said."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,13 @@ def local_copy(text: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="tfx-edge-data-") as folder:
         copy = Path(folder) / PurePosixPath(text).name
-        with _answering():
-            filesystem, path = open_filesystem(text)
-            filesystem.get_file(path, str(copy))
+        try:
+            with _answering():
+                filesystem, path = open_filesystem(text)
+                filesystem.get_file(path, str(copy))
+        except Unreachable as error:
+            advice = "look at the store and the credentials in the environment, and run again"
+            raise Unreachable(f"{text} must be there to be read, but reading it gave: {error}; {advice}") from error
         yield str(copy)
 
 

@@ -69,6 +69,13 @@ def cluster(tmp_path):
     return made
 
 
+@pytest.fixture
+def deciding(cluster, monkeypatch):
+    """A cluster whose ingest decides and reads nothing: a Beam job takes a third of a second."""
+    monkeypatch.setattr("components.ingest._read", lambda *args: None)
+    return cluster
+
+
 def test_new_data_are_read_and_nothing_new_is_left_alone(cluster):
     first = cluster.ingest()
     assert told(first) == (1, "there was no cycle before")
@@ -85,38 +92,38 @@ def test_new_data_are_read_and_nothing_new_is_left_alone(cluster):
     assert [span["span"] for span in read_window(third.uri)["spans"]] == [1, 2]
 
 
-def test_what_a_run_came_to_is_kept_with_all_it_depended_on(cluster):
-    examples = cluster.ingest()
+def test_what_a_run_came_to_is_kept_with_all_it_depended_on(deciding):
+    examples = deciding.ingest()
     kept = read_note(examples.uri).close(Status.BLOCKED, run_id="a-run", exit_code=0)
-    assert cluster.records() == [kept]
+    assert deciding.records() == [kept]
     assert (kept.number, kept.status, kept.spans, kept.examples) == (1, Status.BLOCKED, [1], examples.uri)
     assert kept.fingerprint == replace(CODE, files=kept.fingerprint.files)
     assert kept.seconds is not None
     assert kept.ended_at >= kept.started_at
-    assert told(cluster.ingest()) == (0, "nothing new since cycle 1 (blocked)")
+    assert told(deciding.ingest()) == (0, "nothing new since cycle 1 (blocked)")
 
 
-def test_a_run_that_ended_without_a_word_is_tried_again(cluster):
-    cluster.ingest()
-    assert told(cluster.ingest()) == (1, "there was no cycle before")
-    read_note(cluster.ingest().uri).close(Status.FAILED)
-    assert told(cluster.ingest()) == (1, "cycle 1 failed: it is tried again")
+def test_a_run_that_ended_without_a_word_is_tried_again(deciding):
+    deciding.ingest()
+    assert told(deciding.ingest()) == (1, "there was no cycle before")
+    read_note(deciding.ingest().uri).close(Status.FAILED)
+    assert told(deciding.ingest()) == (1, "cycle 1 failed: it is tried again")
 
 
-def test_a_run_whose_data_were_refused_has_not_failed(cluster):
-    note = read_note(cluster.ingest().uri)
+def test_a_run_whose_data_were_refused_has_not_failed(deciding):
+    note = read_note(deciding.ingest().uri)
     refused = note.refuse("the data must fit its schema")
     assert note.close(Status.FAILED) == refused
     assert note.close(Status.PUSHED, pushed_version=1).number == 2
 
 
-def test_code_and_configuration_are_those_of_the_compiled_pipeline(cluster):
-    read_note(cluster.ingest().uri).close(Status.PUSHED, pushed_version=1)
+def test_code_and_configuration_are_those_of_the_compiled_pipeline(deciding):
+    read_note(deciding.ingest().uri).close(Status.PUSHED, pushed_version=1)
     changed = replace(CODE, config={"train": {"epochs": 4}}, model_code={"models.digits": "two"})
-    cluster.order = replace(cluster.order, fingerprint=changed)
-    assert told(cluster.ingest()) == (1, "model module models.digits changed; configuration changed: train.epochs")
-    cluster.order = Order(cluster.registry, CODE, forced=True)
-    assert told(cluster.ingest()) == (1, "forced")
+    deciding.order = replace(deciding.order, fingerprint=changed)
+    assert told(deciding.ingest()) == (1, "model module models.digits changed; configuration changed: train.epochs")
+    deciding.order = Order(deciding.registry, CODE, forced=True)
+    assert told(deciding.ingest()) == (1, "forced")
 
 
 def test_refused_data_are_kept_as_such_and_left_alone(cluster):
@@ -132,37 +139,37 @@ def test_refused_data_are_kept_as_such_and_left_alone(cluster):
     assert told(cluster.ingest(run=4)) == (1, "span 2 changed (1 file)")
 
 
-def test_a_task_that_is_tried_again_decides_as_before(cluster):
-    examples = cluster.ingest(run=1)
+def test_a_task_that_is_tried_again_decides_as_before(deciding):
+    examples = deciding.ingest(run=1)
     for _ in range(2):
         read_note(examples.uri).close(Status.PUSHED, pushed_version=1)
-    assert len(cluster.records()) == 1
+    assert len(deciding.records()) == 1
     shutil.rmtree(examples.uri)
-    assert told(cluster.ingest(run=1))[0] == 1
+    assert told(deciding.ingest(run=1))[0] == 1
 
 
-def test_examples_are_known_by_where_they_really_lie(cluster, monkeypatch, tmp_path):
+def test_examples_are_known_by_where_they_really_lie(deciding, monkeypatch, tmp_path):
     monkeypatch.setenv("TFX_EDGE_MOUNTS", json.dumps({str(tmp_path): "s3://bucket/root"}))
-    assert read_note(cluster.ingest().uri).begun.examples == "s3://bucket/root/run-1/examples"
+    assert read_note(deciding.ingest().uri).begun.examples == "s3://bucket/root/run-1/examples"
 
 
-def test_a_record_that_somebody_edited_says_nothing(cluster, tmp_path):
-    read_note(cluster.ingest().uri).close(Status.PUSHED, pushed_version=1)
-    write_span(cluster.data, 2)
-    read_note(cluster.ingest().uri).close(Status.BLOCKED)
+def test_a_record_that_somebody_edited_says_nothing(deciding, tmp_path):
+    read_note(deciding.ingest().uri).close(Status.PUSHED, pushed_version=1)
+    write_span(deciding.data, 2)
+    read_note(deciding.ingest().uri).close(Status.BLOCKED)
     (tmp_path / "registry" / "cycles" / "00000002.json").write_text('{"number": 2}')
-    assert told(cluster.ingest()) == (1, "span 2 is new (1 file)")
+    assert told(deciding.ingest()) == (1, "span 2 is new (1 file)")
 
 
-def test_a_registry_that_cannot_be_read_ends_the_run(cluster, tmp_path):
+def test_a_registry_that_cannot_be_read_ends_the_run(deciding, tmp_path):
     (tmp_path / "registry").mkdir()
     (tmp_path / "registry" / "current.json").write_text("{")
     with pytest.raises(RegistryError, match="must hold one JSON object"):
-        cluster.ingest()
+        deciding.ingest()
 
 
 def test_an_order_travels_as_text():
     named = replace(CODE, config={"data": {"label_names": ["{{workflow.name}}", "b"]}})
     order = Order("s3://bucket/registry", named, forced=True)
     assert Order.from_json(order.to_json()) == order
-    assert "{{" not in order.to_json(), "a cluster would take it for a placeholder"
+    assert "{{" not in order.to_json(), "a deciding would take it for a placeholder"
