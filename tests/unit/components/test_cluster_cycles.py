@@ -148,6 +148,13 @@ def test_a_task_that_is_tried_again_decides_as_before(deciding):
     assert told(deciding.ingest(run=1))[0] == 1
 
 
+def test_conditions_of_kubeflow_can_read_it(deciding):
+    from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import to_runtime_artifact
+
+    metadata = to_runtime_artifact(deciding.ingest(), {}).metadata
+    assert (metadata["new"], metadata["reason"]) == (1.0, "there was no cycle before")
+
+
 def test_examples_are_known_by_where_they_really_lie(deciding, monkeypatch, tmp_path):
     monkeypatch.setenv("TFX_EDGE_MOUNTS", json.dumps({str(tmp_path): "s3://bucket/root"}))
     assert read_note(deciding.ingest().uri).begun.examples == "s3://bucket/root/run-1/examples"
@@ -172,4 +179,4 @@ def test_an_order_travels_as_text():
     named = replace(CODE, config={"data": {"label_names": ["{{workflow.name}}", "b"]}})
     order = Order("s3://bucket/registry", named, forced=True)
     assert Order.from_json(order.to_json()) == order
-    assert "{{" not in order.to_json(), "a deciding would take it for a placeholder"
+    assert "{{" not in order.to_json(), "a cluster would take it for a placeholder"
