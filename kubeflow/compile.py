@@ -51,6 +51,7 @@ def build(config: Config, section: KubeflowSection) -> Pipeline:
         registry=str(config.push.to),
         pretrained=check_model(config, make_plan(config)),
         trials_uri=TRIALS,
+        cluster=True,
     )
 
 
