@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import tfx
 from absl import logging
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -16,6 +17,8 @@ from tfx.types.artifact_utils import ARTIFACT_TFX_VERSION_CUSTOM_PROPERTY_KEY
 
 from kubeflow.container import artifacts, page
 from kubeflow.container.invocation import BadInvocation, Invocation, RuntimeArtifact
+
+_IN_PROCESS = "--runner=FnApiRunner"
 
 _IDS = 1 << 63
 """How many ids MLMD knows."""
@@ -68,9 +71,13 @@ def _context(executor: type[BaseExecutor], invocation: Invocation) -> BaseExecut
         "unique_id": folder.name,
         "pipeline_run_id": invocation.run_id,
     }
-    if issubclass(executor, BaseBeamExecutor):
-        return BaseBeamExecutor.Context(beam_pipeline_args=list(invocation.beam_args), **common)
-    return BaseExecutor.Context(extra_flags=list(invocation.beam_args), **common)
+    args = list(invocation.beam_args)
+    if not issubclass(executor, BaseBeamExecutor):
+        return BaseExecutor.Context(extra_flags=args, **common)
+    if _IN_PROCESS in args:
+        # Given arguments, TFX would first pack itself for workers elsewhere: seconds, and a build in the pod.
+        return BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: beam.Pipeline(argv=list(args)), **common)
+    return BaseBeamExecutor.Context(beam_pipeline_args=args, **common)
 
 
 def _number(item: RuntimeArtifact, names: dict[int, str]) -> int:

@@ -6,5 +6,6 @@ about Kubernetes itself.
 """
 
 from kfp_emulator.cluster import Cluster, Run, TaskRun
+from kfp_emulator.pod import Image
 
-__all__ = ["Cluster", "Run", "TaskRun"]
+__all__ = ["Cluster", "Image", "Run", "TaskRun"]

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -19,7 +18,7 @@ import yaml
 from kfp_emulator import driver
 from kfp_emulator.condition import ConditionError, holds
 from kfp_emulator.launcher import launch
-from kfp_emulator.pod import Pod
+from kfp_emulator.pod import Image, Pod
 from kfp_emulator.records import Record, Records
 from kfp_emulator.store import ObjectStore
 
@@ -72,11 +71,11 @@ class Cluster:
     Attributes:
         folder: For pods and logs.
         store: The object store.
-        workdir: Working directory of the image: where the packages can be imported.
-        environment: Of the image.
+        workdir: Working directory: where the packages can be imported. An image has its own.
+        environment: Of pods; an image adds its own.
         secrets: Value by key, by name of the secret.
         claims: Folder by name of the volume claim.
-        image: An unpacked image; `None`: this machine's own files.
+        image: What pods run; `None`: this machine's own files.
         parallel: How many pods run at a time.
     """
 
@@ -86,7 +85,7 @@ class Cluster:
     environment: Mapping[str, str]
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: Mapping[str, Path] = field(default_factory=dict)
-    image: Path | None = None
+    image: Image | None = None
     parallel: int = 2
     records: Records = field(default_factory=Records)
     _cache: dict[tuple[str, str], Mapping[str, Record]] = field(default_factory=dict)
@@ -197,8 +196,8 @@ class _Workflow:
 
             def start(command: list[str], log: Path, pod: Pod = pod, preempt: str | None = preempt) -> int:
                 code = pod.run(
-                    [str(Path(sys.executable)) if part == "python" else part for part in command],
-                    cwd=str(self._cluster.workdir),
+                    command,
+                    cwd=self._cluster.image.workdir if self._cluster.image else str(self._cluster.workdir),
                     env=self._environment(container, settings),
                     log=log,
                     started=lambda process: _end_when_it_says(process, log, preempt),
@@ -237,7 +236,8 @@ class _Workflow:
             for item in secret["keyToEnv"]
         }
         env = {item["name"]: item["value"] for item in container.get("env", ())}
-        return {**self._cluster.environment, **env, **secrets}
+        image = self._cluster.image.environment if self._cluster.image else {}
+        return {**self._cluster.environment, **image, **env, **secrets}
 
 
 def _end_when_it_says(process: subprocess.Popen[bytes], log: Path, text: str | None) -> None:

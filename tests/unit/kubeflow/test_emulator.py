@@ -1,12 +1,13 @@
 """The emulation of Kubeflow itself, with small packages whose tasks are shell commands."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from kfp_emulator import Cluster, condition, pod
+from kfp_emulator import Cluster, Image, condition, pod
 from kfp_emulator.records import PublishError, Records
 
 pytestmark = pytest.mark.skipif(not pod.available(), reason="needs mount namespaces (root, or user namespaces)")
@@ -131,6 +132,10 @@ def test_pods_share_nothing_but_volumes(cluster, tmp_path):
     )
     assert (run.tasks["a"].logs, run.tasks["b"].logs) == (["hidden\n"], ["kept\n[]\n"])
     assert not Path("/edge-data").exists()
+    mount["pvcMount"][0]["mountPath"] = "/mnt/nested/data"
+    run = cluster.run(package(a={"script": "cat /mnt/nested/data/note", "settings": mount}))
+    assert run.tasks["a"].logs == ["kept\n"]
+    assert not Path("/mnt/nested").exists()
     assert list((tmp_path / "pods").rglob("*note*")) == []
 
 
@@ -213,3 +218,20 @@ def test_conditions(text, expected):
 def test_conditions_that_fail(text):
     with pytest.raises(condition.ConditionError):
         condition.holds(text, {"a": {"b": 1.0}})
+
+
+def test_an_image_is_read_only_but_for_its_home_and_run_by_its_user(cluster, tmp_path):
+    if os.geteuid():
+        pytest.skip("changing the user needs root")
+    root = tmp_path / "image"
+    for name in ("home/edge", "app", "proc", "dev", "tmp"):
+        (root / name).mkdir(parents=True)
+    for name in ("bin", "lib", "lib64"):  # its programs are this machine's
+        (root / name).symlink_to(f"usr/{name}")
+    cluster.image = Image(root, "10001:0", "/app", {"HOME": "/home/edge", "PATH": "/usr/bin:/bin"})
+    cluster.claims["usr"] = Path("/usr")
+    mount = {"pvcMount": [{"constant": "usr", "mountPath": "/usr"}]}
+    script = 'id -u; pwd; touch ~/kept /tmp/a "$place" && echo wrote; touch /app/b 2>/dev/null || echo refused'
+    run = cluster.run(package(a={"script": script, "settings": mount}))
+    assert run.tasks["a"].logs == ["10001\n/app\nwrote\nrefused\n"]
+    assert not (root / "app" / "b").exists()
