@@ -94,19 +94,23 @@ def package(address, make_config, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def put_span(tmp_path_factory, address):
-    """`put_span(number, feature)` uploads a span of digits; returns the file on this machine."""
-    folder = tmp_path_factory.mktemp("spans")
+def spans(tmp_path_factory):
+    """What was uploaded is here too, as `span-<n>`."""
+    return tmp_path_factory.mktemp("spans")
 
-    def put(number: int, feature: str = "image") -> Path:
+
+@pytest.fixture(scope="module")
+def put_span(spans, address):
+    """`put_span(number, feature)` uploads a span of digits."""
+
+    def put(number: int, feature: str = "image") -> None:
         digits = load_digits()
         rows = slice((number - 1) * SPAN, number * SPAN)
-        path = folder / f"span-{number}" / "digits.tfrecord"
+        path = spans / f"span-{number}" / "digits.tfrecord"
         path.parent.mkdir()
         pairs = zip(digits.data[rows], digits.target[rows], strict=True)
         write_tfrecord(path, ({feature: list(map(int, image)), "label": [int(label)]} for image, label in pairs))
         fsspec.filesystem("s3").put_file(str(path), f"edge/data/span-{number}/digits.tfrecord")
-        return path
 
     return put
 
@@ -119,10 +123,9 @@ def first(cluster, package, put_span):
 
 
 @pytest.fixture(scope="module")
-def local(first, make_config, run_here, put_span, tmp_path_factory):
+def local(first, make_config, run_here, spans, tmp_path_factory):
     """The registry after a run over the same span on this machine."""
     folder = tmp_path_factory.mktemp("local")
-    (spans,) = {path.parent.parent for path in tmp_path_factory.getbasetemp().glob("spans*/span-1/digits.tfrecord")}
     finished = run_here(make_config(folder, **RETRAINING, data={"path": f"{spans}/span-{{SPAN}}"}))
     assert finished.summary["status"] == "pushed", finished.failures
     return Registry(str(folder / "workspace" / "registry"))
