@@ -56,6 +56,11 @@ class Cluster:
         """What ingest is told of cycles."""
         return {"cycle": Order(self.registry, without_data(self.config), self.forced).to_json()}
 
+    @property
+    def schema_source(self) -> str:
+        """What the summary says of the schema, unless the node does; the workspace of whoever compiles says nothing."""
+        return "inferred" if self.config.data.schema_path is None else "given"
+
     def schema_node(self, counted: BaseNode) -> BaseNode:
         """What data must look like: given, frozen with the version that is in the field, or inferred.
 

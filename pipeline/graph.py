@@ -244,6 +244,8 @@ class _Graph:
     def _push(self, plan: Plan, registry: str) -> None:
         config = self._config
         facts = summary_facts(config, plan)
+        if self._cluster:
+            facts["schema"] = self._cluster.schema_source
         selector = Selector(
             self._variants,
             metric=config.gate.metric,

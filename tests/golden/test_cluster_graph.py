@@ -119,9 +119,15 @@ def test_the_champion_is_looked_up_when_the_node_runs(nodes):
     assert list(nodes["champion"].upstream_nodes) == ["data-guard"]
 
 
-def test_nothing_depends_on_the_machine_that_compiles(nodes):
+def test_nothing_depends_on_the_machine_that_compiles(nodes, tmp_path):
     for node in nodes.values():
         assert parameters(node).get("host_key", "cluster") == "cluster"
+    (tmp_path / "schema.pbtxt").write_text('feature { name: "frozen_here" }')
+    elsewhere = graph_of(load(CONFIG, {**CYCLING, "runtime.workspace": str(tmp_path)}))
+    assert list(elsewhere) == list(nodes)
+    assert {name: parameters(node) for name, node in elsewhere.items()} == {
+        name: parameters(node) for name, node in nodes.items()
+    }
 
 
 def test_nodes_that_look_outside_are_named(nodes):
