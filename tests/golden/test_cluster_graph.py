@@ -75,6 +75,11 @@ def test_ingest_alone_knows_what_the_pipeline_was_compiled_from(nodes, config):
     assert [node_id for node_id, node in nodes.items() if "cycle" in parameters(node)] == ["ingest"]
 
 
+def test_a_run_can_be_forced_without_compiling_anew(nodes):
+    parameter = nodes["ingest"].parameters.parameters["force"].runtime_parameter
+    assert (parameter.name, parameter.default_value.int_value) == ("force", 0)
+
+
 def test_files_are_looked_for_when_ingest_runs(nodes):
     spec = json.loads(parameters(nodes["ingest"])["spec"])
     assert (spec["files"], spec["path"]) == ([], "s3://bucket/data/span-{SPAN}")
