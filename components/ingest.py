@@ -47,6 +47,7 @@ def Ingest(  # noqa: N802 - a component is named like a class
     spec: Parameter[str],
     code_sha256: Parameter[str] = "",
     cycle: Parameter[str] = "",
+    force: Parameter[int] = 0,
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Emits `Examples` with the splits of `spec`.
@@ -57,6 +58,7 @@ def Ingest(  # noqa: N802 - a component is named like a class
         spec: An `IngestSpec` as JSON; without files they are looked for now.
         code_sha256: Makes a change of code known to the cache.
         cycle: A `components.cycles.cluster.Order` as JSON: run only when something is new. Empty: run in any case.
+        force: 1: run although nothing is new.
         beam_pipeline: Reads the files.
 
     Raises:
@@ -68,7 +70,7 @@ def Ingest(  # noqa: N802 - a component is named like a class
     what = IngestSpec.from_json(spec)
     if not what.files:
         what = resolve(what)
-    note = _begin_cycle(examples, what, cycle) if cycle else None
+    note = _begin_cycle(examples, what, cycle, forced=bool(force)) if cycle else None
     if note is not None and not note.decision.runs:
         return
     try:
@@ -79,9 +81,9 @@ def Ingest(  # noqa: N802 - a component is named like a class
         raise
 
 
-def _begin_cycle(examples: Examples, spec: IngestSpec, cycle: str) -> Note:
+def _begin_cycle(examples: Examples, spec: IngestSpec, cycle: str, *, forced: bool) -> Note:
     """Decides, and says so in the artifact's properties and in the note beside the splits."""
-    note = begin(Order.from_json(cycle), spec, examples.uri)
+    note = begin(Order.from_json(cycle), spec, examples.uri, forced=forced)
     examples.set_int_custom_property("new", note.properties["new"])
     examples.set_string_custom_property("reason", note.properties["reason"])
     fileio.makedirs(examples.uri)

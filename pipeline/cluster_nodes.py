@@ -10,6 +10,7 @@ from typing import Any
 
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import BaseChannel
 
 from components.cycle_record import CycleRecord
@@ -35,7 +36,6 @@ class Cluster:
     Attributes:
         config: The configuration.
         registry: The registry.
-        forced: Run although nothing is new.
 
     Raises:
         UserError: The configuration asks for what a cluster cannot do.
@@ -43,7 +43,6 @@ class Cluster:
 
     config: Config
     registry: str
-    forced: bool = False
 
     def __post_init__(self) -> None:
         if self.config.cycle.trigger == "drift":
@@ -53,8 +52,14 @@ class Cluster:
 
     @cached_property
     def ingest(self) -> dict[str, Any]:
-        """What ingest is told of cycles."""
-        return {"cycle": Order(self.registry, without_data(self.config), self.forced).to_json()}
+        """What ingest is told of cycles; `force` is a parameter that a run may be given."""
+        order = Order(self.registry, without_data(self.config))
+        return {"cycle": order.to_json(), "force": RuntimeParameter(name="force", ptype=int, default=0)}
+
+    @property
+    def schema_source(self) -> str:
+        """What the summary says of the schema, unless the node does; the workspace of whoever compiles says nothing."""
+        return "inferred" if self.config.data.schema_path is None else "given"
 
     def schema_node(self, counted: BaseNode) -> BaseNode:
         """What data must look like: given, frozen with the version that is in the field, or inferred.

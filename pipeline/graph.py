@@ -34,8 +34,10 @@ from pipeline.search import make_search
 from pipeline.start_nodes import pretrained_model, trainer
 from pipeline.steps import STEPS
 
-# `DirectRunner` would first try to download another runner's binary.
-BEAM_ARGS = ["--runner=FnApiRunner"]
+BEAM_ARGS = [
+    # `DirectRunner` would first try to download another runner's binary.
+    "--runner=FnApiRunner",
+]
 
 NEVER_CACHED = ("edge-pusher", "summary")
 """Nodes that must look at the world outside of their inputs: the registry may have changed, a run has its own id."""
@@ -52,7 +54,6 @@ def build(
     registry: str,
     pretrained: PretrainedSpec | None = None,
     champion: str = "",
-    trials_uri: str | None = None,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
     cluster: bool = False,
 ) -> Pipeline:
@@ -65,12 +66,10 @@ def build(
         registry: Folder or URI of pushed models.
         pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
         champion: What `pipeline.champion.resolve` found; empty: the node looks itself.
-        trials_uri: Folder of a search's trials; default: beside the artifacts, where later runs find them again.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
         cluster: Whether every run decides by itself whether there is anything new, and keeps its records in the
             registry (docs/kubeflow-cycles.md).
     """
-    trials = trials_uri or f"{pipeline_root}/search/trials"
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=pipeline_root,
@@ -243,7 +242,10 @@ class _Graph:
         return self._add(node, node_id)
 
     def _push(self, plan: Plan, registry: str) -> None:
-        config, facts = self._config, summary_facts(self._config, plan)
+        config = self._config
+        facts = summary_facts(config, plan)
+        if self._cluster:
+            facts["schema"] = self._cluster.schema_source
         selector = Selector(
             self._variants,
             metric=config.gate.metric,

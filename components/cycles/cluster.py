@@ -32,12 +32,10 @@ class Order:
     Attributes:
         registry: Where records are kept, and the champion is.
         fingerprint: Of code and configuration; its files are found when ingest runs.
-        forced: Run although nothing is new.
     """
 
     registry: str
     fingerprint: Fingerprint
-    forced: bool = False
 
     def to_json(self) -> str:
         """Canonical JSON; `{{` in the user's text would be taken for a placeholder on Kubeflow."""
@@ -108,13 +106,14 @@ class Note:
         return {"new": int(self.decision.runs), "reason": "; ".join(self.decision.reasons)}
 
 
-def begin(order: Order, spec: IngestSpec, examples_uri: str) -> Note:
+def begin(order: Order, spec: IngestSpec, examples_uri: str, *, forced: bool = False) -> Note:
     """Decides whether there is anything new since the last cycle that came to a conclusion.
 
     Args:
         order: What the compiled pipeline says.
         spec: What ingest would read, its files resolved.
         examples_uri: Where ingest writes, on this machine.
+        forced: Run although nothing is new.
 
     Raises:
         RegistryError: The registry cannot be read.
@@ -122,7 +121,7 @@ def begin(order: Order, spec: IngestSpec, examples_uri: str) -> Note:
     examples = remote_uri(examples_uri)
     fingerprint = replace(order.fingerprint, files=data_files(spec))
     champion = find_champion(Registry(order.registry))
-    decision = decide(fingerprint, KeptRecords(order.registry).recent(but=examples), forced=order.forced)
+    decision = decide(fingerprint, KeptRecords(order.registry).recent(but=examples), forced=forced)
     begun = Record(
         number=0,  # given when it is kept
         status=Status.RUNNING,

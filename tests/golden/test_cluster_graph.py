@@ -75,6 +75,11 @@ def test_ingest_alone_knows_what_the_pipeline_was_compiled_from(nodes, config):
     assert [node_id for node_id, node in nodes.items() if "cycle" in parameters(node)] == ["ingest"]
 
 
+def test_a_run_can_be_forced_without_compiling_anew(nodes):
+    parameter = nodes["ingest"].parameters.parameters["force"].runtime_parameter
+    assert (parameter.name, parameter.default_value.int_value) == ("force", 0)
+
+
 def test_files_are_looked_for_when_ingest_runs(nodes):
     spec = json.loads(parameters(nodes["ingest"])["spec"])
     assert (spec["files"], spec["path"]) == ([], "s3://bucket/data/span-{SPAN}")
@@ -119,9 +124,15 @@ def test_the_champion_is_looked_up_when_the_node_runs(nodes):
     assert list(nodes["champion"].upstream_nodes) == ["data-guard"]
 
 
-def test_nothing_depends_on_the_machine_that_compiles(nodes):
+def test_nothing_depends_on_the_machine_that_compiles(nodes, tmp_path):
     for node in nodes.values():
         assert parameters(node).get("host_key", "cluster") == "cluster"
+    (tmp_path / "schema.pbtxt").write_text('feature { name: "frozen_here" }')
+    elsewhere = graph_of(load(CONFIG, {**CYCLING, "runtime.workspace": str(tmp_path)}))
+    assert list(elsewhere) == list(nodes)
+    assert {name: parameters(node) for name, node in elsewhere.items()} == {
+        name: parameters(node) for name, node in nodes.items()
+    }
 
 
 def test_nodes_that_look_outside_are_named(nodes):

@@ -41,7 +41,7 @@ class Cluster:
         self.data, self.registry, self._folder, self._runs = folder / "data", str(folder / "registry"), folder, 0
         self.order = Order(self.registry, CODE)
 
-    def ingest(self, run=None) -> Examples:
+    def ingest(self, run=None, force=0) -> Examples:
         self._runs += run is None
         examples = Examples()
         examples.uri = str(self._folder / f"run-{run or self._runs}" / "examples")
@@ -50,6 +50,7 @@ class Cluster:
             examples=examples,
             spec=spec.to_json(),
             cycle=self.order.to_json(),
+            force=force,
             beam_pipeline=beam.Pipeline("FnApiRunner"),
         )
         return examples
@@ -122,8 +123,9 @@ def test_code_and_configuration_are_those_of_the_compiled_pipeline(deciding):
     changed = replace(CODE, config={"train": {"epochs": 4}}, model_code={"models.digits": "two"})
     deciding.order = replace(deciding.order, fingerprint=changed)
     assert told(deciding.ingest()) == (1, "model module models.digits changed; configuration changed: train.epochs")
-    deciding.order = Order(deciding.registry, CODE, forced=True)
-    assert told(deciding.ingest()) == (1, "forced")
+    deciding.order = Order(deciding.registry, CODE)
+    assert told(deciding.ingest())[0] == 0
+    assert told(deciding.ingest(force=1)) == (1, "forced")
 
 
 def test_refused_data_are_kept_as_such_and_left_alone(cluster):
@@ -177,6 +179,6 @@ def test_a_registry_that_cannot_be_read_ends_the_run(deciding, tmp_path):
 
 def test_an_order_travels_as_text():
     named = replace(CODE, config={"data": {"label_names": ["{{workflow.name}}", "b"]}})
-    order = Order("s3://bucket/registry", named, forced=True)
+    order = Order("s3://bucket/registry", named)
     assert Order.from_json(order.to_json()) == order
     assert "{{" not in order.to_json(), "a cluster would take it for a placeholder"
