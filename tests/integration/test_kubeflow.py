@@ -1,4 +1,4 @@
-"""The compiled digits pipeline on an emulated Kubeflow, scheduled four times; its tests go on from one another.
+"""The compiled digits pipeline on an emulated Kubeflow, scheduled again and again; its tests go on from one another.
 
 Data, registry and artifacts lie on an S3-compatible server on loopback; every task is a process with a root of its own.
 """
@@ -159,6 +159,8 @@ def test_every_task_succeeds_and_one_of_them_in_its_second_pod(first):
     assert codes.pop("trainer") == [143, 0]
     assert all(tries == [0] for tries in codes.values()), codes
     assert first.tasks["trainer"].logs[0].endswith("trainer interrupted by SIGTERM\n")
+    (record,) = KeptRecords(MODELS).all()
+    assert (record.status, record.run_id) == (Status.PUSHED, first.id)
 
 
 def test_the_pushed_model_is_the_one_of_a_local_run(first, local):
@@ -196,6 +198,12 @@ def test_with_nothing_new_only_ingest_runs(first, cluster, package):
         run.tasks["ingest"].outputs["examples"].properties["reason"] == "nothing new since cycle 1 (pushed version 1)"
     )
     assert statuses() == [Status.PUSHED]
+
+
+def test_a_run_can_be_forced(first, cluster, package):
+    run = cluster.run(up_to(package, "ingest"), parameters={"force": 1})
+    told = run.tasks["ingest"].outputs["examples"].properties
+    assert (run.succeeded, told["new"]) == (True, 1.0)
 
 
 def test_a_new_span_goes_on_from_the_champion_in_the_store(first, cluster, package, put_span):

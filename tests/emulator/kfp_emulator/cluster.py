@@ -90,24 +90,41 @@ class Cluster:
     records: Records = field(default_factory=Records)
     _cache: dict[tuple[str, str], Mapping[str, Record]] = field(default_factory=dict)
 
-    def run(self, package: str, *, preempt: Mapping[str, str] | None = None) -> Run:
+    def run(
+        self,
+        package: str,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        preempt: Mapping[str, str] | None = None,
+    ) -> Run:
         """Runs a package to its end.
 
         Args:
             package: Its YAML text.
+            parameters: Of this run, where they are not the defaults.
             preempt: Task -> text: its first try is ended by SIGTERM, as when its node is drained, as soon as its log
                 holds the text.
         """
         pipeline, platform = yaml.safe_load_all(package)
-        return _Workflow(self, pipeline, platform, preempt or {}).execute()
+        return _Workflow(self, pipeline, platform, parameters or {}, preempt or {}).execute()
 
 
 class _Workflow:
     def __init__(
-        self, cluster: Cluster, pipeline: Mapping[str, Any], platform: Mapping[str, Any], preempt: Mapping[str, str]
+        self,
+        cluster: Cluster,
+        pipeline: Mapping[str, Any],
+        platform: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        preempt: Mapping[str, str],
     ) -> None:
         self._cluster, self._spec, self._preempt = cluster, pipeline, preempt
         self._settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        declared = pipeline["root"].get("inputDefinitions", {}).get("parameters", {})
+        if parameters.keys() - declared.keys():
+            raise ValueError(f"the pipeline has no parameters {sorted(parameters.keys() - declared.keys())}")
+        defaults = {name: value["defaultValue"] for name, value in declared.items() if "defaultValue" in value}
+        self._parameters = {**defaults, **parameters}
         self._name = pipeline["pipelineInfo"]["name"]
         self._id = str(uuid.uuid4())
         self._tasks = pipeline["root"]["dag"]["tasks"]
@@ -157,7 +174,7 @@ class _Workflow:
             component,
             {key: value.outputs for key, value in self._done.items()},
             {"{{$.pipeline_job_uuid}}": self._id, "{{$.pipeline_job_name}}": self._name},
-            self._parameters(),
+            self._parameters,
         )
         condition = task.get("triggerPolicy", {}).get("condition")
         try:
@@ -216,10 +233,6 @@ class _Workflow:
                 run.state = "Succeeded"
                 break
         return run
-
-    def _parameters(self) -> Mapping[str, Any]:
-        declared = self._spec["root"].get("inputDefinitions", {}).get("parameters", {})
-        return {name: value.get("defaultValue") for name, value in declared.items()}
 
     def _pod_folder(self, name: str) -> Path:
         with self._lock:
