@@ -4,13 +4,14 @@ Data, registry and artifacts lie on an S3-compatible server on loopback; every t
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import fsspec
 import pytest
 import yaml
-from kfp_emulator import Cluster, pod
+from kfp_emulator import Cluster, Image, pod
 from kfp_emulator.store import ObjectStore
 from sklearn.datasets import load_digits
 
@@ -58,13 +59,24 @@ def address():
     server.stop()
 
 
+def unpacked_image() -> Image | None:
+    """The image that `EDGE_IMAGE` names: a folder with its files in `root` and its `config.json`."""
+    if not os.environ.get("EDGE_IMAGE"):
+        return None
+    folder = Path(os.environ["EDGE_IMAGE"])
+    config = json.loads((folder / "config.json").read_text())
+    environment = dict(item.split("=", 1) for item in config["Env"])
+    return Image(folder / "root", config["User"], config["WorkingDir"], environment)
+
+
 @pytest.fixture(scope="module")
 def cluster(address, tmp_path_factory):
     return Cluster(
         tmp_path_factory.mktemp("pods"),
         ObjectStore(address, *KEYS.values()),
         workdir=ROOT,
-        environment={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": str(ROOT)},
+        environment={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": "/tmp"},
+        image=unpacked_image(),
         secrets={"edge-bucket": {"accesskey": KEYS["AWS_ACCESS_KEY_ID"], "secretkey": KEYS["AWS_SECRET_ACCESS_KEY"]}},
     )
 
