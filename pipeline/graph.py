@@ -81,7 +81,7 @@ def build(
             pretrained,
             registry,
             champion=champion,
-            trials_uri=trials,
+            trials_uri=f"{pipeline_root}/search/trials",
             cluster=Cluster(config, registry) if cluster else None,
         ).nodes,
         beam_pipeline_args=BEAM_ARGS,
