@@ -1,4 +1,4 @@
-"""How far a long node is, told to whoever shows the run in this process; on a cluster nobody listens."""
+"""How far a long node is, told to whoever shows it in this process: the terminal here, the pod's log on a cluster."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

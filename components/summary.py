@@ -20,6 +20,7 @@ from tfx.types.standard_artifacts import (
     ModelEvaluation,
     ModelRun,
     PushedModel,
+    Schema,
     TunerResults,
 )
 
@@ -51,6 +52,7 @@ _GATE_METHOD = (
 
 _TYPES = {
     "examples": Examples,
+    "schema": Schema,
     "statistics": ExampleStatistics,
     "drift": ExampleStatistics,
     "edge_baseline": InfraBlessing,
@@ -182,7 +184,9 @@ def _guarded(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any])
     """Where the schema came from, and how far new data are from older ones."""
     drift = fan_in.single(input_dict, "drift")
     report = read_drift(drift.uri) if drift else {"drift": None, "skew": None, "not_measured": {}}
-    return {"schema": facts.get("schema"), **report}
+    schema = fan_in.single(input_dict, "schema")
+    source = schema.get_string_custom_property("source") if schema else ""
+    return {"schema": source or facts.get("schema"), **report}
 
 
 def _no_search(facts: Mapping[str, Any]) -> str:
@@ -221,8 +225,9 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `statistics`, `drift`, `float_model`, `model_run`, `baseline`, `edge_baseline`, `champion`,
-            `search`, `selected`, `pushed`, and the model of every step that trains under `fan_in.step_key`.
+        inputs: `examples`, `statistics`, `drift`, `schema` (on a cluster), `float_model`, `model_run`, `baseline`,
+            `edge_baseline`, `champion`, `search`, `selected`, `pushed`, and the model of every step that trains under
+            `fan_in.step_key`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cycles.record import Record, Records, Status
+from components.cycles.record import Record, Status
+from pipeline.cycles.records import Records
 from pipeline.durable import read_json
 from pipeline.processes import lives
 

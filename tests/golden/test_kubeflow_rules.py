@@ -19,7 +19,7 @@ from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, Schema, String
 
 from kubeflow import check, postprocess
-from kubeflow.compile import build, check_parameters, compile_package
+from kubeflow.compile import build, check_parameters, package_of
 from kubeflow.package import Package
 from pipeline.config import load
 from pipeline.errors import EdgeError
@@ -61,9 +61,7 @@ def of_tfx(nodes, exit_handler=None, **settings):
 
 
 def same_graph():
-    """What a user gets who compiles the graph of our configuration as TFX's documentation says."""
-    config = load(CONFIG)
-    return of_tfx(build(config, config.kubeflow))
+    """Stands for the fixture `raw_graph`, which is made once."""
 
 
 def resolver():
@@ -138,13 +136,24 @@ RAW = {
 
 
 @pytest.fixture(scope="module")
-def package():
-    return compile_package(load(CONFIG))
+def config():
+    return load(CONFIG)
 
 
 @pytest.fixture(scope="module")
-def raw_graph():
-    return same_graph()
+def graph(config):
+    return build(config, config.kubeflow)
+
+
+@pytest.fixture(scope="module")
+def package(config, graph):
+    return package_of(config, config.kubeflow, graph)
+
+
+@pytest.fixture(scope="module")
+def raw_graph(graph):
+    """What a user gets who compiles the graph of our configuration as TFX's documentation says."""
+    return of_tfx(graph)
 
 
 WATCH_OUR_OWN = {"parameter-types", "protobufs"}
@@ -190,7 +199,8 @@ WITHOUT = {
 
 
 @pytest.mark.parametrize(("function", "rule"), WITHOUT.items())
-def test_each_step_of_the_post_processor_keeps_its_rule(monkeypatch, function, rule):
+def test_each_step_of_the_post_processor_keeps_its_rule(monkeypatch, config, graph, function, rule):
     monkeypatch.setattr(postprocess, function, lambda spec, *_: spec)
-    broken = {name for name, faults in check.check(compile_package(load(CONFIG))).items() if faults}
+    found = check.check(package_of(config, config.kubeflow, graph))
+    broken = {name for name, faults in found.items() if faults}
     assert broken == {rule}

@@ -1,0 +1,1 @@
+"""What runs in every container of the pipeline on Kubeflow: `python -m kubeflow.container`."""
