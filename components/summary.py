@@ -56,7 +56,7 @@ _TYPES = {
     "statistics": ExampleStatistics,
     "drift": ExampleStatistics,
     "edge_baseline": InfraBlessing,
-    "model_run": ModelRun,
+    "training": ModelRun,
     "search": TunerResults,
     "pushed": PushedModel,
 }
@@ -225,7 +225,7 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `statistics`, `drift`, `schema` (on a cluster), `float_model`, `model_run`, `baseline`,
+        inputs: `examples`, `statistics`, `drift`, `schema` (on a cluster), `float_model`, `training`, `baseline`,
             `edge_baseline`, `champion`, `search`, `selected`, `pushed`, and the model of every step that trains under
             `fan_in.step_key`.
         facts: See `compose`.
