@@ -152,18 +152,19 @@ def _row(run: Mapping[str, Any], overview: Mapping[str, Any]) -> dict[str, Any]:
         "word": word,
         "style": style,
         "why_short": _short(run["why"]),
-        "origin": _origin(run),
+        "origin": _origin(run, overview["name"]),
+        "cause": _short(f"cycle {run['cycle']['number']}: {run['cycle']['reasons']}") if run["cycle"] else "",
         "is_current": version is not None and version == overview["registry"]["current"],
         "group": "pushed" if run["state"] == "pushed" else "other",
     }
 
 
-def _origin(run: Mapping[str, Any]) -> str:
-    """Its cycle, its spans, and how long it took."""
+def _origin(run: Mapping[str, Any], name: str) -> str:
+    """Whose it is, when another pipeline shares the workspace; its spans, and how long it took."""
     spans = run["spans"]
     named = "" if not spans else f"span {spans[0]}" if len(spans) == 1 else f"spans {spans[0]} to {spans[-1]}"
-    cycle = f"cycle {run['cycle']['number']}" if run["cycle"] else ""
-    return ", ".join(filter(None, [cycle, named, "" if run["seconds"] is None else figures.duration(run["seconds"])]))
+    other = run["name"] if run["name"] != name else None
+    return ", ".join(filter(None, [other, named, "" if run["seconds"] is None else figures.duration(run["seconds"])]))
 
 
 def _short(text: str) -> str:

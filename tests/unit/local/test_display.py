@@ -145,3 +145,19 @@ def test_the_table_fits_80_columns_with_the_longest_names(tmp_path):
     assert max(map(len, table)) <= 80
     assert table[3].startswith("pruned_")
     assert "\u2026" in table[3]
+
+
+def test_it_ends_with_where_model_report_summary_and_log_are():
+    summary = json.loads((Path(__file__).parents[1] / "pipeline" / "summaries" / "small.json").read_text())
+    places = [Path("/w") / name for name in ("summary.json", "run.log", "report.html")]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(report(Finished(summary, [], *places)))
+    assert [line.split() for line in console.file.getvalue().splitlines()[-4:]] == [
+        ["model", f"{summary['pushed']['path']}/model.tflite"],
+        ["report", "/w/report.html"],
+        ["summary", "/w/summary.json"],
+        ["log", "/w/run.log"],
+    ]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(report(Finished(summary, [], *places[:2])))
+    assert "report" not in console.file.getvalue(), "it could not be written"

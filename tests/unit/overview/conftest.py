@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
+from pipeline.cycles.fingerprint import Fingerprint
+from pipeline.cycles.record import Record, Status
+from pipeline.processes import this_process
 from registry import Registry
 
 SMALL = json.loads((Path(__file__).parents[1] / "pipeline" / "summaries" / "small.json").read_text())
@@ -107,3 +110,15 @@ class World:
 @pytest.fixture
 def world(tmp_path) -> World:
     return World(tmp_path)
+
+
+@pytest.fixture
+def record():
+    """`record(run_id, status, number)` is a cycle that this process ran."""
+
+    def make(run_id: str, status: Status = Status.PUSHED, number: int = 1, **more: object) -> Record:
+        none = Fingerprint((), {}, "", {}, {})
+        begun = "2026-03-02T06:00:00+00:00"
+        return Record(number, status, ("span 1 is new",), none, run_id, this_process(), begun, **more)
+
+    return make

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.cycles.fingerprint import Fingerprint
-from pipeline.cycles.record import Record, Records, Status
+from pipeline.cycles.record import Records, Status
 from pipeline.overview.collect import Overview
 from pipeline.overview.gist import gist
 from pipeline.overview.versions import Versions
@@ -24,11 +23,6 @@ def collect(world):
 def only(world):
     (row,) = collect(world)["runs"]
     return row
-
-
-def record(run_id, status=Status.PUSHED, number=1, **more):
-    none = Fingerprint((), {}, "", {}, {})
-    return Record(number, status, ("span 1 is new",), none, run_id, this_process(), "2026-03-02T06:00:00+00:00", **more)
 
 
 def dead():
@@ -190,7 +184,7 @@ def test_a_run_without_a_summary_and_with_no_word_of_its_progress(world, text):
     assert (row["state"], row["started_at"]) == ("unfinished", "2026-04-01T00:00:00+00:00")
 
 
-def test_cycles_stand_beside_their_runs_and_those_without_one_by_themselves(world):
+def test_cycles_stand_beside_their_runs_and_those_without_one_by_themselves(world, record):
     folder = world.push(1)
     refused = world.run(2, status="failed", exit_code=1)
     records = Records(world.root / "cycles")

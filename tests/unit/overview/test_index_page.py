@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from pipeline.cycles.record import Records, Status
 from pipeline.overview.collect import Overview
 from pipeline.progress_file import ProgressFile
 from report import index_page, timeline
@@ -100,6 +101,16 @@ def test_a_run_that_pushed_the_same_model_again_made_no_version(world):
     assert page.text.count("pushed version 1") == 2, "by its run, and in the history"
     assert page.text.count("version 1 again") == 1
     assert text.count(">v1</text>") == 4, "one label in every chart"
+
+
+def test_why_a_cycle_ran_and_whose_a_run_is(world, record):
+    folder = world.run(1)
+    world.write(world.summary(2) | {"name": "another"})
+    Records(world.root / "cycles").write(record(folder.name, Status.BLOCKED, number=7))
+    page = render(world)
+    assert "cycle 7: span 1 is new" in page.text
+    assert re.search(r"another, span 2, \d+ s", page.text)
+    assert "digits, span 1" not in page.text
 
 
 def test_a_report_that_was_removed_is_no_link(world):

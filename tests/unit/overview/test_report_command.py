@@ -17,6 +17,12 @@ from pipeline import cli, report_files
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch):
+    """The library that draws charts in a browser is large, and no browser is here."""
+    monkeypatch.setattr("report.charts.library", lambda: "")
+
+
 @pytest.fixture
 def call(world, capsys):
     def run(*argv):
