@@ -1,8 +1,10 @@
 """The section `kubeflow`, and which configurations can run on a cluster at all."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kubeflow.refusals import refuse, warnings
 from pipeline.config import load
@@ -10,6 +12,7 @@ from pipeline.config.kubeflow import amount
 from pipeline.errors import UserError
 
 REPOSITORY = Path(__file__).parents[3]
+PAGE = REPOSITORY / "docs" / "kubeflow.md"
 DIGITS = (REPOSITORY / "configs" / "digits_kubeflow.yaml").read_text()
 
 NAMED = "must be the name of an image such as registry.example/team/tfx-edge:1.4"
@@ -239,3 +242,15 @@ def test_what_a_cluster_leaves_out_is_said(loaded, tmp_path):
     assert "with the rights of their node alone" in warnings(unarmed, unarmed.kubeflow)[0]
     trusted = loaded("  secrets:\n" + SECRET, "  service_account: runner")
     assert warnings(trusted, trusted.kubeflow) == []
+
+
+def test_the_section_that_the_page_shows_can_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    shown = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)[0])
+    whole = yaml.safe_load(DIGITS)
+    whole["data"] |= shown.pop("data")
+    path = tmp_path / "edge.yaml"
+    path.write_text(yaml.safe_dump(whole | shown))
+    config = load(path)
+    assert refuse(config).root == "minio://mlpipeline/digits"
+    assert warnings(config, config.kubeflow) == []
