@@ -63,7 +63,12 @@ def message(call, tmp_path):
         (
             IMAGE,
             "  image: registry.example:5000/tfx-edge",
-            ['image: must name its image by a tag or a digest; got "registry.example:5000/tfx-edge"; what `latest`'],
+            ['image: must have a tag other than latest, or a digest; got "registry.example:5000/tfx-edge"'],
+        ),
+        (
+            IMAGE,
+            "  image: tfx-edge:latest",
+            ['image: must have a tag other than latest, or a digest; got "tfx-edge:latest"'],
         ),
         (IMAGE, IMAGE + "\n  imagee: x", ["imagee: must be one of root, image, image_pull_secrets"]),
         (TRAINER, "    trainer: {cpus: 2}", ["steps.trainer.cpus: must be one of cpu, memory,"]),
@@ -150,6 +155,19 @@ def test_faults_of_the_section(loaded, tmp_path, old, new, faults):
 )
 def test_images_with_a_tag_or_a_digest(loaded, image):
     assert loaded("registry.example/tfx-edge:0.1.0", image).kubeflow.image == image
+
+
+@pytest.mark.parametrize(
+    "name", ["TOKENIZERS_PARALLELISM", "AWS_WEB_IDENTITY_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_REGION"]
+)
+def test_variables_that_only_sound_secret(loaded, name):
+    assert name in loaded("AWS_ENDPOINT_URL: ", f"{name}: x, AWS_ENDPOINT_URL: ").kubeflow.env
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "DB_PASSWORD", "CLIENT_SECRET", "APIKEY", "SIGNING_PRIVATE_KEY"])
+def test_variables_that_are_secret(loaded, tmp_path, name):
+    found = message(lambda: loaded("AWS_ENDPOINT_URL: ", f"{name}: x, AWS_ENDPOINT_URL: "), tmp_path)
+    assert f"kubeflow.env.{name}: must hold nothing secret" in found
 
 
 def test_quantities():
