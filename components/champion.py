@@ -95,9 +95,7 @@ def Champion(  # noqa: N802 - a component is named like a class
         model_artifact.save_tflite(_content(version), champion, [])
     named = (version.manifest.get("lineage") or {}) if version else {}
     for artifact, name in ((float_model, "float_model"), (transform_graph, "transform_graph")):
-        reason = _fault(name, named.get(name)) if version else NO_CHAMPION
-        if reason is None:
-            lineage.copy(named[name]["uri"], artifact.uri)
+        reason = _fetch(name, named.get(name), artifact.uri) if version else NO_CHAMPION
         _write(artifact, PARENT_FILE, asdict(Parent(number, reason is None, reason or "")))
         _mark(artifact, number, present=reason is None)
 
@@ -128,17 +126,22 @@ def _standing(version: Version | None) -> Standing:
     return Standing(version.version, version.sha256, inputs, manifest.get("label_names"))
 
 
-def _fault(name: str, parent: Any) -> str | None:  # noqa: ANN401 - a value of a manifest
-    """Why a parent cannot be used; the compressed model must never be taken for the float one."""
-    found = lineage.fault(parent)
-    if found is not None or name != "float_model":
-        return found
-    uri = parent["uri"]
+def _fetch(name: str, parent: Any, target: str) -> str | None:  # noqa: ANN401 - a value of a manifest
+    """Copies a parent; why it cannot be used otherwise. The compressed model must never be taken for the float one."""
+    reason = lineage.fetch(parent, target)
+    if reason is None and name == "float_model":
+        reason = _not_float(parent["uri"], target)
+        if reason is not None:
+            fileio.rmtree(target)
+    return reason
+
+
+def _not_float(uri: str, copied: str) -> str | None:
     artifact = Model()
-    artifact.uri = uri
+    artifact.uri = copied
     if model_artifact.step_reports(artifact):
         return f"{uri} is the output of a compression step"
-    serving = path_utils.serving_model_dir(uri)
+    serving = path_utils.serving_model_dir(copied)
     if not all(fileio.exists(f"{serving}/{file}") for file in _SAVED_MODEL):
         return f"{uri} holds no Keras model"
     return None

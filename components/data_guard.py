@@ -8,10 +8,11 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics
 
 from components.drift_report import read_drift
 from components.errors import InputError
+from components.ingest import read_note
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
 
@@ -21,6 +22,7 @@ def DataGuard(  # noqa: N802 - a component is named like a class
     anomalies: InputArtifact[ExampleAnomalies],
     code_sha256: Parameter[str] = "",
     drift: InputArtifact[ExampleStatistics] = None,
+    examples: InputArtifact[Examples] = None,
 ) -> None:
     """Raises when any split has an anomaly, or when the data changed more than they may.
 
@@ -28,11 +30,23 @@ def DataGuard(  # noqa: N802 - a component is named like a class
         anomalies: What ExampleValidator found.
         code_sha256: Makes a change of code known to the cache.
         drift: What `components.drift.Drift` measured.
+        examples: Ingest's output on a cluster: that its data were refused is kept, so that the next run does not try
+            them again.
 
     Raises:
         InputError: Names split, feature and what TFDV says of it.
     """
     del code_sha256
+    try:
+        _check(anomalies, drift)
+    except InputError as error:
+        note = read_note(examples.uri) if examples else None
+        if note is not None:
+            note.refuse(str(error))
+        raise
+
+
+def _check(anomalies: ExampleAnomalies, drift: ExampleStatistics | None) -> None:
     found = []
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         path = f"{artifact_utils.get_split_uri([anomalies], split)}/{_ANOMALIES_FILE}"

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import BaseChannel, ComponentSpec, channel_utils
+from tfx.types import Artifact, BaseChannel, ComponentSpec, channel_utils
 from tfx.types.artifact_utils import get_single_instance
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.types.standard_artifacts import Examples, Model, PushedModel, TransformGraph
+from tfx.types.standard_artifacts import Examples, Model, PushedModel, Schema, TransformGraph
 
 from components import fan_in, lineage, model_artifact
 from components.edge_check import GOLDEN_FILE
@@ -34,6 +34,7 @@ TOOLS = (
     "ai-edge-litert",
 )
 PUSHED_FILE = "pushed.json"
+SCHEMA_FILE = "schema.pbtxt"
 LINEAGE = ("float_model", "transform_graph")
 """What a pushed model came from."""
 
@@ -49,6 +50,7 @@ class _Spec(ComponentSpec):
         "float_model": ChannelParameter(type=Model, optional=True),
         "transform_graph": ChannelParameter(type=TransformGraph, optional=True),
         "examples": ChannelParameter(type=Examples, optional=True),
+        "schema": ChannelParameter(type=Schema, optional=True),
     }
     OUTPUTS: ClassVar = {"pushed": ChannelParameter(type=PushedModel)}
     PARAMETERS: ClassVar = {
@@ -83,7 +85,7 @@ class _Executor(BaseExecutor):
             made = Registry(exec_properties["registry"]).push(
                 model_artifact.tflite_path(selected),
                 manifest,
-                {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE},
+                {GOLDEN_FILE: Path(selected.uri) / GOLDEN_FILE, **_schema(input_dict)},
                 sign=_signer(exec_properties["sign_key_env"]),
                 keep=json.loads(exec_properties["keep"]),
             )
@@ -130,8 +132,8 @@ class EdgePusher(BaseComponent):
 
     Args:
         selected: A selector's output.
-        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles, and
-            `examples`, whose spans it names.
+        parents: Channels `float_model` and `transform_graph`, which the manifest names for later cycles,
+            `examples`, whose spans it names, and `schema`, which is kept with the version.
         registry: Folder of the registry.
         facts: `{name, steps: {variant: [..]}, label_names}` for the manifest.
         keep: How many versions stay; `None`: all.
@@ -166,6 +168,12 @@ class EdgePusher(BaseComponent):
                 code_sha256=code_sha256,
             )
         )
+
+
+def _schema(input_dict: Mapping[str, list[Artifact]]) -> dict[str, Path]:
+    """The schema as a file of the version, where there is one: what later runs on a cluster hold their data against."""
+    schema = fan_in.single(input_dict, "schema")
+    return {} if schema is None else {SCHEMA_FILE: Path(schema.uri) / SCHEMA_FILE}
 
 
 def _signer(environment_name: str) -> Sign | None:

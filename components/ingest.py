@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import apache_beam as beam
@@ -21,8 +21,10 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples
 
 from components import contract
+from components.cycles.cluster import NOTE_FILE, Note, Order, begin
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile
+from components.places import local_copy
 from components.readers import READERS, UnreadableFile
 from components.source_files import resolve
 from components.spans import Pattern
@@ -44,17 +46,62 @@ def Ingest(  # noqa: N802 - a component is named like a class
     examples: OutputArtifact[Examples],
     spec: Parameter[str],
     code_sha256: Parameter[str] = "",
+    cycle: Parameter[str] = "",
+    force: Parameter[int] = 0,
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
-    """Emits `Examples` with the splits of `spec` (an `IngestSpec` as JSON).
+    """Emits `Examples` with the splits of `spec`.
+
+    Args:
+        examples: The splits, what was counted and read; with `cycle` also the properties `new` and `reason`, and no
+            examples when nothing is new.
+        spec: An `IngestSpec` as JSON; without files they are looked for now.
+        code_sha256: Makes a change of code known to the cache.
+        cycle: A `components.cycles.cluster.Order` as JSON: run only when something is new. Empty: run in any case.
+        force: 1: run although nothing is new.
+        beam_pipeline: Reads the files.
 
     Raises:
-        InputError: A file is unreadable or the data contract is broken; every fault is named with its count.
+        InputError: A file is unreadable or the data contract is broken; every fault is named with its count. With
+            `cycle` the refusal is kept, so that the next run does not try the same again.
+        RegistryError: The registry that keeps the cycles cannot be read or written.
     """
-    del code_sha256  # only makes a change of code known to the cache
+    del code_sha256
     what = IngestSpec.from_json(spec)
     if not what.files:
         what = resolve(what)
+    note = _begin_cycle(examples, what, cycle, forced=bool(force)) if cycle else None
+    if note is not None and not note.decision.runs:
+        return
+    try:
+        _read(examples, what, beam_pipeline)
+    except InputError as error:
+        if note is not None:
+            note.refuse(str(error))
+        raise
+
+
+def _begin_cycle(examples: Examples, spec: IngestSpec, cycle: str, *, forced: bool) -> Note:
+    """Decides, and says so in the artifact's properties and in the note beside the splits."""
+    note = begin(Order.from_json(cycle), spec, examples.uri, forced=forced)
+    examples.set_int_custom_property("new", note.properties["new"])
+    examples.set_string_custom_property("reason", note.properties["reason"])
+    fileio.makedirs(examples.uri)
+    with fileio.open(f"{examples.uri}/{NOTE_FILE}", "w") as stream:
+        stream.write(note.to_json())
+    return note
+
+
+def read_note(examples_uri: str) -> Note | None:
+    """The cycle that ingest began; `None` where it had none to begin."""
+    path = f"{examples_uri}/{NOTE_FILE}"
+    if not fileio.exists(path):
+        return None
+    with fileio.open(path) as stream:
+        return Note.from_json(stream.read())
+
+
+def _read(examples: Examples, what: IngestSpec, beam_pipeline: beam.Pipeline) -> None:
     facts_path = f"{examples.uri}/{FACTS_FILE}"
     with beam_pipeline as pipeline:
         read = (
@@ -144,8 +191,9 @@ class _ReadRecords(beam.DoFn):
     def process(self, file: SourceFile) -> Iterator:
         """Reads one file; a damaged one yields a fact, so that all damage is reported together."""
         try:
-            for record in READERS[self._spec.format](file, self._spec):
-                yield from self._place(record, file)
+            with local_copy(file.path) as path:
+                for record in READERS[self._spec.format](replace(file, path=path), self._spec):
+                    yield from self._place(record, file)
         except UnreadableFile as error:
             yield beam.pvalue.TaggedOutput("facts", ("unreadable", file.path, str(error)))
 

@@ -31,10 +31,10 @@ class SourceFile:
     """One input file; its content hash makes a file that was replaced in place known to the cache.
 
     Attributes:
-        path: Where it is.
+        path: Path or URI.
         source: The source that it belongs to.
         size_bytes: Its size.
-        sha256: Of its content.
+        sha256: Of its content; of a file on an object store `etag:` and the store's own tag.
         span: The span that it belongs to; `None` for data without spans.
         version: Version of that span; `None` where spans have no versions.
     """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile, WindowNotes
-from components.spans import Delivery, Pattern, SpanError, Window, window
+from components.places import Place, RemotePath, Unreachable, place
+from components.spans import Delivery, Pattern, SpanError, Window, unreachable, window
 
 Digest = Callable[[Path], str]
 
@@ -26,18 +27,24 @@ def resolve(spec: IngestSpec, digest: Digest = file_sha256) -> IngestSpec:
 
     Args:
         spec: With `path` and, where that holds placeholders, the window.
-        digest: Gives the sha256 of a file's content.
+        digest: Gives the sha256 of a local file's content.
 
     Raises:
-        InputError: There is nothing to read, or names of spans are ambiguous.
+        InputError: There is nothing to read, names of spans are ambiguous, or a store does not answer.
     """
-    pattern = Pattern.parse(spec.path)
-    if pattern is None:
-        return replace(spec, files=tuple(_all_files(spec, Path(spec.path), digest)))
     try:
-        found = find_window(spec, pattern)
+        return _resolved(spec, digest)
     except SpanError as error:
         raise InputError(str(error)) from error
+    except Unreachable as error:
+        raise InputError(str(unreachable(spec.path, error))) from error
+
+
+def _resolved(spec: IngestSpec, digest: Digest) -> IngestSpec:
+    pattern = Pattern.parse(spec.path)
+    if pattern is None:
+        return replace(spec, files=tuple(_all_files(spec, place(spec.path), digest)))
+    found = find_window(spec, pattern)
     files, repeated = _without_repeats(
         [file for entry in found.deliveries for file in _span_files(spec, entry, digest)]
     )
@@ -59,7 +66,7 @@ def find_window(spec: IngestSpec, pattern: Pattern) -> Window:
     return window(pattern, spec.spans, lambda root: not any(_found(spec, root)))
 
 
-def data_files(format_: str, root: Path, source: str) -> list[Path]:
+def data_files(format_: str, root: Place, source: str) -> list[Place]:
     """The files of a source, sorted; empty when there are none.
 
     Args:
@@ -69,23 +76,32 @@ def data_files(format_: str, root: Path, source: str) -> list[Path]:
     """
     if format_ == "npz" or (root.is_file() and not source):
         return [root] if root.is_file() else []
+    folder = root / source
     # Names that begin with a dot or an underscore are notes beside the data, not data.
-    return sorted(path for path in (root / source).glob("*") if path.is_file() and path.name[0] not in "._")
+    entries: list[Place] = list(folder.iterdir()) if folder.is_dir() else []
+    found = [path for path in entries if path.is_file() and path.name[0] not in "._"]
+    return sorted(found, key=lambda path: path.name)
 
 
-def _found(spec: IngestSpec, root: Path) -> Iterator[Path]:
+def _found(spec: IngestSpec, root: Place) -> Iterator[Place]:
     for source in spec.sources:
         yield from data_files(spec.format, root, source)
 
 
-def _all_files(spec: IngestSpec, root: Path, digest: Digest) -> Iterator[SourceFile]:
+def _all_files(spec: IngestSpec, root: Place, digest: Digest) -> Iterator[SourceFile]:
     for source in spec.sources:
         found = data_files(spec.format, root, source)
         if not found:
             raise InputError(
                 f"data.path must hold data files, but there is none at {root / source if source else root}"
             )
-        yield from (SourceFile(str(path), source, path.stat().st_size, digest(path)) for path in found)
+        yield from (_source_file(path, source, digest) for path in found)
+
+
+def _source_file(path: Place, source: str, digest: Digest) -> SourceFile:
+    if isinstance(path, RemotePath):
+        return SourceFile(str(path), source, path.size_bytes, path.digest())
+    return SourceFile(str(path), source, path.stat().st_size, digest(path))
 
 
 def _span_files(spec: IngestSpec, delivery: Delivery, digest: Digest) -> Iterator[SourceFile]:

@@ -13,6 +13,9 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from components.places import Place, RemotePath, Unreachable
+from registry.storage import is_uri
+
 NUMBERS = ("SPAN", "VERSION")
 DATE = ("YYYY", "MM", "DD")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -50,7 +53,7 @@ class Delivery:
 
     span: int
     version: int | None
-    path: Path
+    path: Place
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Window:
     deliveries: tuple[Delivery, ...]
     missing: tuple[int, ...] = ()
     superseded: tuple[Delivery, ...] = ()
-    empty: tuple[Path, ...] = ()
+    empty: tuple[Place, ...] = ()
 
     @property
     def newest(self) -> int:
@@ -116,10 +119,12 @@ class Pattern:
         """All that is there, sorted by span and version.
 
         Raises:
-            SpanError: Two names stand for the same version of the same span, or a name is no date.
+            SpanError: Two names stand for the same version of the same span, a name is no date, or the store that
+                holds them does not answer.
         """
         found: dict[tuple[int, int | None], Delivery] = {}
-        for path, values in _walk(Path(), Path(self.text).parts, {}):
+        base, parts = _start(self.text)
+        for path, values in _walk(base, parts, {}):
             version = int(values["VERSION"]) if "VERSION" in values else None
             delivery = Delivery(self._span(values, path), version, path)
             other = found.setdefault((delivery.span, version), delivery)
@@ -132,7 +137,7 @@ class Pattern:
                 )
         return sorted(found.values(), key=lambda delivery: (delivery.span, delivery.version or 0))
 
-    def _span(self, values: Mapping[str, str], path: Path) -> int:
+    def _span(self, values: Mapping[str, str], path: Place) -> int:
         if not self.dated:
             return int(values["SPAN"])
         number = int("".join(values[name] for name in DATE))
@@ -163,7 +168,25 @@ class Pattern:
             raise PatternError("must hold {SPAN} or a date, and not both")
 
 
-def _walk(base: Path, parts: tuple[str, ...], values: Mapping[str, str]) -> Iterator[tuple[Path, dict[str, str]]]:
+def _start(text: str) -> tuple[Place, tuple[str, ...]]:
+    """Where a walk begins, and the parts of its way; on a store at the deepest folder above all placeholders."""
+    if not is_uri(text):
+        return Path(), Path(text).parts
+    fixed, _, rest = text.partition("{")
+    root, _, part = fixed.rpartition("/")
+    try:
+        return RemotePath.at(root), tuple(filter(None, f"{part}{{{rest}".split("/")))
+    except Unreachable as error:
+        raise unreachable(root, error) from error
+
+
+def unreachable(uri: str, error: Unreachable) -> SpanError:
+    """The error of data on a store that does not answer."""
+    advice = "look at the address, the bucket and the credentials in the environment"
+    return SpanError("must name a place that can be listed", f"{uri}, which gave: {error}", advice)
+
+
+def _walk(base: Place, parts: tuple[str, ...], values: Mapping[str, str]) -> Iterator[tuple[Place, dict[str, str]]]:
     """Paths that fit, with what stands in the place of the placeholders."""
     if not parts:
         yield base, dict(values)
@@ -174,7 +197,8 @@ def _walk(base: Path, parts: tuple[str, ...], values: Mapping[str, str]) -> Iter
             yield from _walk(base / part, rest, values)
         return
     expression = _expression(part)
-    for entry in sorted(base.iterdir()) if base.is_dir() else ():
+    entries: list[Place] = list(base.iterdir()) if base.is_dir() else []
+    for entry in sorted(entries, key=lambda entry: entry.name):
         match = expression.fullmatch(entry.name)
         # Names that begin with a dot or an underscore are still being written, or notes.
         if match and entry.name[0] not in "._" and (not rest or entry.is_dir()):
@@ -198,7 +222,7 @@ def _day(span: int) -> date:
     return date(span // 10000, span // 100 % 100, span % 100)
 
 
-def window(pattern: Pattern, count: int | None, is_empty: Callable[[Path], bool]) -> Window:
+def window(pattern: Pattern, count: int | None, is_empty: Callable[[Place], bool]) -> Window:
     """The newest spans, each in its newest version that holds data.
 
     Args:

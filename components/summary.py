@@ -19,6 +19,7 @@ from tfx.types.standard_artifacts import (
     ModelEvaluation,
     ModelRun,
     PushedModel,
+    Schema,
     TunerResults,
 )
 
@@ -145,7 +146,9 @@ def _guarded(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any])
     """Where the schema came from, and how far new data are from older ones."""
     drift = fan_in.single(input_dict, "drift")
     report = read_drift(drift.uri) if drift else {"drift": None, "skew": None, "not_measured": {}}
-    return {"schema": facts.get("schema"), **report}
+    schema = fan_in.single(input_dict, "schema")
+    source = schema.get_string_custom_property("source") if schema else ""
+    return {"schema": source or facts.get("schema"), **report}
 
 
 def _no_search(facts: Mapping[str, Any]) -> str:
@@ -184,7 +187,8 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `baseline`, `edge_baseline`, `champion`, `model_run`, `search`, `selected` and `pushed`.
+        inputs: `examples`, `drift`, `schema` (on a cluster), `baseline`, `edge_baseline`, `champion`, `model_run`,
+            `search`, `selected` and `pushed`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.
     """
@@ -203,6 +207,7 @@ class Summary(BaseComponent):
         types = {
             "examples": Examples,
             "drift": ExampleStatistics,
+            "schema": Schema,
             "baseline": Model,
             "edge_baseline": InfraBlessing,
             "champion": Model,

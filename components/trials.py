@@ -17,13 +17,15 @@ from compression.determinism import seed_everything
 from compression.errors import CompressionError
 from compression.search.space import Point
 from compression.search.trial import Experiment, Status, Trial, judge, run_trial
+from registry.remote import open_filesystem
+from registry.storage import is_uri
 
 
 class TrialStore:
     """The trials of all searches that would give the same result at the same point.
 
     Args:
-        folder: Folder or URI of all searches of a workspace.
+        folder: Folder, or any URI that fsspec knows, of all searches of a workspace or a pipeline root.
         key: What the result of a trial depends on besides its point, as plain values. Budgets, algorithm and number of
             trials are no part of it: a search with others goes on from the same trials.
     """
@@ -34,6 +36,12 @@ class TrialStore:
     def get(self, hparams: Point) -> Trial | None:
         """The trial at a point, if there was one."""
         path = self._path(hparams)
+        if is_uri(path):
+            files, key = open_filesystem(path)
+            try:
+                return Trial.from_dict(json.loads(files.cat_file(key)))
+            except FileNotFoundError:
+                return None
         if not fileio.exists(path):
             return None
         with fileio.open(path) as stream:
@@ -41,10 +49,15 @@ class TrialStore:
 
     def put(self, trial: Trial) -> None:
         """Keeps a trial, whole or not at all."""
-        path = self._path(trial.hparams)
+        path, text = self._path(trial.hparams), json.dumps(trial.to_dict(), allow_nan=False)
+        if is_uri(path):
+            # An object is there whole or not at all.
+            files, key = open_filesystem(path)
+            files.pipe_file(key, text.encode())
+            return
         fileio.makedirs(self._folder)
         with fileio.open(f"{path}.incoming", "w") as stream:
-            stream.write(json.dumps(trial.to_dict(), allow_nan=False))
+            stream.write(text)
         fileio.rename(f"{path}.incoming", path, overwrite=True)
 
     def _path(self, hparams: Point) -> str:

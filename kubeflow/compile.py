@@ -13,6 +13,7 @@ from kubeflow.rules.steps import ENTRYPOINT
 from kubeflow.spec.document import Spec, tasks
 from kubeflow.spec.needs import kinds, resolve
 from pipeline import graph
+from pipeline.cluster_nodes import NEVER_CACHED
 from pipeline.config import Config, SectionError
 from pipeline.config.kubeflow import KubeflowSection
 from pipeline.errors import EdgeError
@@ -20,8 +21,8 @@ from pipeline.model_preflight import check_model
 from pipeline.plan import make_plan
 from pipeline.sources import unresolved_spec
 
-TRIALS = "/tmp/search-trials"
-"""Of the pod's own: they are no artifact, so nothing copies them, and TensorFlow cannot write to most object stores."""
+MEASURES = "edge"
+"""The kind of step whose result holds for the machine that it ran on, which Kubeflow's cache does not know."""
 
 
 def compile_package(config: Config) -> Package:
@@ -31,7 +32,15 @@ def compile_package(config: Config) -> Package:
         UserError: It cannot run on a cluster; with all faults, each with its key path.
     """
     section = refuse(config)
-    pipeline = build(config, section)
+    return package_of(config, section, build(config, section))
+
+
+def package_of(config: Config, section: KubeflowSection, pipeline: Pipeline) -> Package:
+    """The package of a graph that `build` made.
+
+    Raises:
+        UserError: `kubeflow.steps` speaks of nodes that there are not.
+    """
     check_parameters(pipeline)
     spec = unprocessed(pipeline, section.image)
     known = kinds(config)
@@ -39,7 +48,8 @@ def compile_package(config: Config) -> Package:
         needs = resolve(section.steps, {name: known.get(name, "") for name in tasks(spec)})
     except SectionError as error:
         raise config.refuse([fault.under(("kubeflow", "steps")) for fault in error.faults]) from error
-    return Package(*process(spec, section, needs, kinds=known, defaults=runtime_defaults(pipeline)))
+    uncached = {*NEVER_CACHED, *(name for name, kind in known.items() if kind == MEASURES)}
+    return Package(*process(spec, section, needs, defaults=runtime_defaults(pipeline), never_cached=uncached))
 
 
 def build(config: Config, section: KubeflowSection) -> Pipeline:
@@ -50,7 +60,7 @@ def build(config: Config, section: KubeflowSection) -> Pipeline:
         pipeline_root=section.root,
         registry=str(config.push.to),
         pretrained=check_model(config, make_plan(config)),
-        trials_uri=TRIALS,
+        cluster=True,
     )
 
 

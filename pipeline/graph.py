@@ -6,18 +6,14 @@ import json
 # `tfx` repairs names of TFMA's and TFDV's packages, so it is imported before anything that imports them.
 import tfx  # noqa: F401
 from ml_metadata.proto import metadata_store_pb2
-from tfx.components.example_validator.component import ExampleValidator
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import BaseChannel
 
-from components.data_guard import DataGuard
 from components.edge_check import EdgeCheck
 from components.edge_pusher import EdgePusher
 from components.evaluate.answers import BaselineAnswers
 from components.evaluate.gate import Gate
-from components.ingest import Ingest
 from components.ingest_spec import IngestSpec
 from components.pretrained_spec import PretrainedSpec
 from components.selector import Selector
@@ -27,18 +23,21 @@ from compression.edge.host import host_key
 from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
-from pipeline import champion_nodes
+from pipeline import champion_nodes, data_nodes
+from pipeline.cluster_nodes import HOST_KEY, Cluster
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.facts import gate_spec, summary_facts
 from pipeline.plan import Plan, VariantPlan, make_plan, root_id
-from pipeline.raw_nodes import export_raw, raw_transform
+from pipeline.raw_nodes import export_raw
 from pipeline.search import make_search
-from pipeline.start_nodes import drift_node, pretrained_model, schema_node, trainer, transform
+from pipeline.start_nodes import pretrained_model, trainer
 from pipeline.steps import STEPS
 
-# `DirectRunner` would first try to download another runner's binary.
-BEAM_ARGS = ["--runner=FnApiRunner"]
+BEAM_ARGS = [
+    # `DirectRunner` would first try to download another runner's binary.
+    "--runner=FnApiRunner",
+]
 
 NEVER_CACHED = ("edge-pusher", "summary")
 """Nodes that must look at the world outside of their inputs: the registry may have changed, a run has its own id."""
@@ -55,28 +54,36 @@ def build(
     registry: str,
     pretrained: PretrainedSpec | None = None,
     champion: str = "",
-    trials_uri: str | None = None,
     metadata: metadata_store_pb2.ConnectionConfig | None = None,
+    cluster: bool = False,
 ) -> Pipeline:
     """The TFX pipeline of a configuration.
 
     Args:
         config: The configuration.
-        spec: The input files, already resolved.
+        spec: The input files, already resolved; on a cluster not, as ingest looks for them when it runs.
         pipeline_root: Folder or URI of all artifacts.
         registry: Folder or URI of pushed models.
         pretrained: The model that was trained elsewhere, already looked at; needed exactly with `model.pretrained`.
         champion: What `pipeline.champion.resolve` found; empty: the node looks itself.
-        trials_uri: Folder of a search's trials; default: beside the artifacts, where later runs find them again.
         metadata: Where MLMD lives; `None` on Kubeflow, which brings its own.
+        cluster: Whether every run decides by itself whether there is anything new, and keeps its records in the
+            registry (docs/kubeflow-cycles.md).
     """
-    trials = trials_uri or f"{pipeline_root}/search/trials"
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
         enable_cache=True,
-        components=_Graph(config, spec, pretrained, registry, champion=champion, trials_uri=trials).nodes,
+        components=_Graph(
+            config,
+            spec,
+            pretrained,
+            registry,
+            champion=champion,
+            trials_uri=f"{pipeline_root}/search/trials",
+            cluster=Cluster(config, registry) if cluster else None,
+        ).nodes,
         beam_pipeline_args=BEAM_ARGS,
     )
 
@@ -93,15 +100,23 @@ class _Graph:
         *,
         champion: str,
         trials_uri: str,
+        cluster: Cluster | None,
     ) -> None:
         self.nodes: list[BaseNode] = []
         self._config = config
         self._pretrained = pretrained
         plan = make_plan(config)
-        self._data(spec)
+        self._cluster = cluster
+        data = data_nodes.make(config, spec, pretrained, cluster, self._add)
+        self._examples, self._measured, self._front = data.examples, data.measured, data.front
+        self._transform = data.transform
+        # Kept with each version on a cluster; on this machine the workspace keeps it.
+        self._schema = {"schema": data.schema} if cluster else {}
         self._champion = champion_nodes.make(config, registry, champion, self._examples, self._transform)
         for node_id, node in self._champion.items():
             self._add(node, node_id)
+        if cluster and self._champion:
+            self._champion["champion"].add_upstream_node(data.guard)
         self._search = make_search(config, self._transformed, trials_uri)
         if self._search:
             self._add(self._search, "search")
@@ -116,37 +131,6 @@ class _Graph:
     def _add(self, node: BaseNode, node_id: str) -> BaseNode:
         self.nodes.append(node.with_id(node_id))
         return node
-
-    def _data(self, spec: IngestSpec) -> None:
-        ingest = self._add(Ingest(spec=spec.to_json(), code_sha256=code_sha256("components.ingest")), "ingest")
-        self._examples = ingest.outputs["examples"]
-        statistics = self._add(StatisticsGen(examples=self._examples), "statistics")
-        schema = self._add(schema_node(self._config, spec, statistics.outputs["statistics"]), "schema").outputs[
-            "schema"
-        ]
-        anomalies = self._add(ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema), "validator")
-        drift = self._drift(schema)
-        guard = DataGuard(
-            anomalies=anomalies.outputs["anomalies"], code_sha256=code_sha256("components.data_guard"), **drift
-        )
-        self._add(guard, "data-guard")
-        transformed = transform(self._config, self._examples, schema, list(spec.splits), self._pretrained)
-        self._transform = self._add(transformed, "transform")
-        self._transform.add_upstream_node(guard)
-        self._front: BaseNode | None = None
-        if self._config.export.inputs == "raw":
-            front = raw_transform(
-                self._config, self._examples, self._transform.outputs["transform_graph"], self._pretrained
-            )
-            self._front = self._add(front, "raw-transform")
-
-    def _drift(self, schema: BaseChannel) -> dict[str, BaseChannel]:
-        """How far new data are from older ones, for a configuration that asks."""
-        self._measured: dict[str, BaseChannel] = {}
-        if self._config.data.guard is not None:
-            node = self._add(drift_node(self._config, self._examples, schema), "drift")
-            self._measured = {"drift": node.outputs["drift"]}
-        return self._measured
 
     def _float_model(self) -> None:
         """Where every variant begins: what the Trainer makes, or what was trained elsewhere."""
@@ -227,7 +211,7 @@ class _Graph:
             model=model,
             settings=settings.model_dump_json(),
             profile=load_profile(settings.profile).model_dump_json(),
-            host_key=host_key(settings.threads),
+            host_key=HOST_KEY if self._cluster else host_key(settings.threads),
             code_sha256=code_sha256("components.edge_check"),
         )
         return self._add(check, node_id).outputs["blessing"]
@@ -258,7 +242,10 @@ class _Graph:
         return self._add(node, node_id)
 
     def _push(self, plan: Plan, registry: str) -> None:
-        config, facts = self._config, summary_facts(self._config, plan)
+        config = self._config
+        facts = summary_facts(config, plan)
+        if self._cluster:
+            facts["schema"] = self._cluster.schema_source
         selector = Selector(
             self._variants,
             metric=config.gate.metric,
@@ -269,7 +256,12 @@ class _Graph:
         graph = self._transform.outputs["transform_graph"]
         pusher = EdgePusher(
             selected,
-            {"float_model": self._root.outputs["model"], "transform_graph": graph, "examples": self._examples},
+            {
+                "float_model": self._root.outputs["model"],
+                "transform_graph": graph,
+                "examples": self._examples,
+                **self._schema,
+            },
             registry=registry,
             keep=config.push.keep,
             sign_key_env=config.push.sign_key_env,
@@ -279,6 +271,7 @@ class _Graph:
         pushed = self._add(pusher, "edge-pusher").outputs["pushed"]
         inputs = {
             **self._measured,
+            **self._schema,
             "examples": self._examples,
             "baseline": self._baseline,
             "edge_baseline": self._edge_baseline,
@@ -295,4 +288,6 @@ class _Graph:
             facts=facts,
             code_sha256=code_sha256("components.summary"),
         )
-        self._add(summary, "summary")
+        summary = self._add(summary, "summary")
+        if self._cluster:
+            self._add(self._cluster.record_node(self._examples, summary.outputs["summary"]), "cycle-record")

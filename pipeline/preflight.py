@@ -8,7 +8,8 @@ import zipfile
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from components.spans import SpanError
+from components.places import Place, RemotePath, Unreachable, place
+from components.spans import SpanError, unreachable
 from compression.errors import CompressionError
 from compression.model_file import check_model_file
 from pipeline import frozen_schema
@@ -66,18 +67,22 @@ def _data_faults(config: Config) -> list[Fault]:
     except SpanError as error:
         return [Fault(("data", "path"), error.must, error.got, error.advice)]
     if window is None:
-        return _root_faults(config, Path(config.data.path))
+        try:
+            return _root_faults(config, place(config.data.path))
+        except Unreachable as error:
+            told = unreachable(config.data.path, error)
+            return [Fault(("data", "path"), told.must, told.got, told.advice)]
     # A span may be one file, which holds something: an empty one is no span.
     roots = [delivery.path for delivery in window.deliveries if config.data.format == "npz" or delivery.path.is_dir()]
     return [fault for root in roots for fault in _root_faults(config, root)]
 
 
-def _root_faults(config: Config, root: Path) -> list[Fault]:
+def _root_faults(config: Config, root: Place) -> list[Fault]:
     """What is wrong with the folder or file that holds all data, or those of one span."""
     return _npz_faults(config, root) if config.data.format == "npz" else _folder_faults(config, root)
 
 
-def _folder_faults(config: Config, path: Path) -> list[Fault]:
+def _folder_faults(config: Config, path: Place) -> list[Fault]:
     here = ("data", "path")
     if not path.exists():
         advice = f"tfx-edge data fetch {config.name} may put it there" if path == Path("data") / config.name else None
@@ -98,12 +103,18 @@ def _folder_faults(config: Config, path: Path) -> list[Fault]:
     return list(dict.fromkeys(faults))
 
 
-def _npz_faults(config: Config, path: Path) -> list[Fault]:
+def _npz_faults(config: Config, path: Place) -> list[Fault]:
     here = ("data", "path")
     if not path.is_file():
         got = "a folder" if path.is_dir() else f"{path}, which does not exist"
-        advice = f"tfx-edge data fetch {config.name} may put it there" if path.parts[:1] == ("data",) else None
+        advice = (
+            f"tfx-edge data fetch {config.name} may put it there"
+            if isinstance(path, Path) and path.parts[:1] == ("data",)
+            else None
+        )
         return [Fault(here, "must be an existing .npz file", got, advice)]
+    if isinstance(path, RemotePath):
+        return []  # to look into it, it would have to be fetched: ingest does
     try:
         with zipfile.ZipFile(path) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}

@@ -14,6 +14,7 @@ from pipeline.config.faults import KeyPath
 from pipeline.config.gate import Thresholds
 from pipeline.counting import Uncountable, count_records, count_rows
 from pipeline.sources import read_spans
+from registry.storage import is_uri
 
 # Of all eval examples only these tell something about the metric.
 _TELLING = {
@@ -117,6 +118,8 @@ def eval_examples(config: Config, enough: int) -> int:
     Raises:
         Uncountable: The data cannot be counted.
     """
+    if is_uri(config.data.path):
+        raise Uncountable("the data would have to be fetched first")
     part = config.data.splits.ranges()["eval"]
     roots = _eval_roots(config)
     if config.data.format == "npz":

@@ -115,14 +115,15 @@ class FolderStorage:
         """A small file."""
         return (self.root / name).read_bytes()
 
-    def create(self, name: str, content: bytes) -> None:
+    def create(self, name: str, content: bytes) -> bool:
         """Makes a small file; the lock keeps others from doing the same."""
         if (self.root / name).exists():
-            return
+            return False
         try:
             self._publish({name: self._write_beside(content)})
         finally:
             self.remove_leftovers()
+        return True
 
     def listed(self, folder: str) -> list[str]:
         """Names of the small files in a folder."""

@@ -16,11 +16,9 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
-
-import fsspec
 
 from registry.errors import RegistryError
+from registry.remote import open_filesystem
 from registry.storage import CURRENT, HISTORY, Outdated, StateFiles, event_names
 
 _POINTER = re.compile(r"([1-9][0-9]*)\.json")
@@ -39,15 +37,12 @@ class ObjectStorage:
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
         try:
-            # Listings that are remembered would hide what other writers do.
-            filesystem, root = fsspec.core.url_to_fs(self.uri, use_listings_cache=False, skip_instance_cache=True)
+            self._files, self._root = open_filesystem(self.uri)
         except (ImportError, ValueError) as error:
             raise RegistryError(
                 f"push.to must be a folder or a URI that fsspec can open; {self.uri} gave: {error}. Install the "
                 "package that it names, or choose another place."
             ) from error
-        self._files: Any = filesystem
-        self._root = root.rstrip("/")
         self._exclusive = False
         self._bucket_seen = False
 
@@ -126,10 +121,14 @@ class ObjectStorage:
         """A small file."""
         return self._get(name)
 
-    def create(self, name: str, content: bytes) -> None:
-        """Makes a small file; one of that name stays as it is."""
-        with suppress(FileExistsError):
+    def create(self, name: str, content: bytes) -> bool:
+        """Makes a small file; of two writers the store refuses one."""
+        self._prove_exclusive()
+        try:
             self._create(name, content)
+        except FileExistsError:
+            return False
+        return True
 
     def listed(self, folder: str) -> list[str]:
         """Names of the small files in a folder."""

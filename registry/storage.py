@@ -88,8 +88,8 @@ class Storage(Protocol):
             FileNotFoundError: There is none.
         """
 
-    def create(self, name: str, content: bytes) -> None:
-        """Makes a small file; one of that name stays as it is."""
+    def create(self, name: str, content: bytes) -> bool:
+        """Makes a small file, under the lock; one of that name stays as it is, and the answer is no."""
 
     def listed(self, folder: str) -> list[str]:
         """Names of the small files in a folder, sorted."""

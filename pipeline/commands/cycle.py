@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from components.cycles.kept import KeptRecords
+from components.cycles.record import Status
 from pipeline import local
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config import Config
@@ -10,11 +12,11 @@ from pipeline.console import Console
 from pipeline.cycles import history
 from pipeline.cycles.child import end_with_parent
 from pipeline.cycles.once import Ended, folder_of, run_cycle
-from pipeline.cycles.record import Status
 from pipeline.cycles.schedule import SystemClock
 from pipeline.cycles.watch import Source, watch
-from pipeline.errors import UserError
+from pipeline.errors import EdgeError, UserError
 from pipeline.preflight import warnings
+from registry import RegistryError
 
 HELP = "retrain, compress, gate and push when there is something new"
 
@@ -27,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--watch", action="store_true", help="look again and again, until SIGTERM or SIGINT")
     mode.add_argument("--history", action="store_true", help="show what became of every cycle, newest first")
     parser.add_argument("--force", action="store_true", help="with --once: run although nothing is new")
+    parser.add_argument(
+        "--cluster", action="store_true", help="with --history: of the runs on a cluster, whose records lie in push.to"
+    )
     # Of the watcher that started this process; it ends when that one dies.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
 
@@ -35,6 +40,8 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     """Does what was asked for."""
     if args.force and not args.once:
         raise UserError("--force must stand beside --once, got it alone; leave it out")
+    if args.cluster and not args.history:
+        raise UserError("--cluster must stand beside --history, got it alone; leave it out")
     if args.watch:
         return watch(Source(args.config, args.workspace), console, SystemClock())
     if args.parent is not None:
@@ -79,18 +86,23 @@ def described(ended: Ended) -> dict[str, Any]:
 
 
 def _history(args: argparse.Namespace, config: Config, console: Console) -> int:
-    del args
-    folder = folder_of(config)
-    records, unreadable = history.read(folder)
-    console.show(history.table(records) if records else f"no cycles in {config.workspace} yet")
+    if args.cluster:
+        place, checked = config.registry, None
+        try:
+            records, unreadable = KeptRecords(place).read()
+        except RegistryError as error:
+            raise EdgeError(str(error)) from error
+    else:
+        place, folder = str(config.workspace), folder_of(config)
+        (records, unreadable), checked = history.read(folder), history.last_check(folder)
+    console.show(history.table(records) if records else f"no cycles in {place} yet")
     for line in history.errors(records, unreadable):
         console.show(line)
-    checked = history.last_check(folder)
     if checked is not None:
         console.show(f"last look {checked.get('at')}: {checked.get('found')}")
     console.result(
         {
-            "workspace": str(config.workspace),
+            "registry" if args.cluster else "workspace": place,
             "cycles": [history.row(record) for record in reversed(records)],
             "unreadable": unreadable,
             "last_check": checked,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.spans import Pattern, PatternError
 from compression.outputs import by_output
@@ -12,6 +12,7 @@ from pipeline.config.faults import Fault, SectionError, nearest, show
 from pipeline.config.guard import GuardSection
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, SOURCE_NAME, matches
 from pipeline.config.per_output import PerOutput
+from pipeline.config.push import place_without_secrets
 from pipeline.config.translate import validate
 
 SPLIT_NAMES = ("train", "validation", "eval")
@@ -133,9 +134,10 @@ class DataSection(Settings):
     format: Literal["tfrecord", "npz"] = Field(
         description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive"
     )
-    path: str = Field(
+    path: Annotated[str, AfterValidator(place_without_secrets)] = Field(
         pattern=FILE_PATH,
-        description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory; with `{SPAN}` or "
+        description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory, or a URI that "
+        "fsspec can open, such as `s3://bucket/data`; with `{SPAN}` or "
         "`{YYYY}`, `{MM}` and `{DD}` in it, and maybe `{VERSION}`, a folder or file for each span of data "
         "(docs/spans.md)",
     )

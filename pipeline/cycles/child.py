@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.cycles.record import Status
+from components.cycles.record import Status
 from pipeline.errors import UserError, WorkspaceInUse
 
 _LOOK_SECONDS = 0.2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.cycles.schedule import Clock
+from registry.storage import is_uri
 
 
 @contextmanager
@@ -18,6 +19,10 @@ def watched_files(config: Config, clock: Clock, warn: Callable[[str], None]) -> 
         warn: Is told when the system does not tell of files; then polling alone must do.
     """
     if not config.cycle.file_events:
+        yield
+        return
+    if is_uri(config.data.path):
+        warn(f"file events must come from a folder of this machine; {config.data.path} is none: polling goes on")
         yield
         return
     from watchdog.events import FileSystemEvent, FileSystemEventHandler

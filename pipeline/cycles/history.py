@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cycles.record import Record, Records, Status
+from components.cycles.record import Record, Status
+from pipeline.cycles.records import Records
 from pipeline.durable import read_json
 
 if TYPE_CHECKING:

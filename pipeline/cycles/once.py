@@ -1,19 +1,21 @@
 """One cycle: take the fingerprint, decide, run, and write down what became of it. Needs no TensorFlow to decide."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from components.champion_version import find_champion
+from components.cycles.decision import Decision, decide
+from components.cycles.fingerprint import Fingerprint
+from components.cycles.record import Record, Status, measured
 from pipeline import local, preflight
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.cycles import owner
-from pipeline.cycles.decision import Decision, decide
-from pipeline.cycles.fingerprint import Fingerprint, HashCache, take
-from pipeline.cycles.record import Measured, Record, Records, Status
+from pipeline.cycles.fingerprint import HashCache, take
+from pipeline.cycles.records import Records
 from pipeline.durable import replace_json
 from pipeline.errors import EdgeError, WorkspaceInUse
 from pipeline.workspace import Workspace, new_run_id, now
@@ -192,21 +194,3 @@ def _facts(finished: local.Finished) -> dict[str, Any]:
         "pushed_version": (summary["pushed"] or {}).get("version"),
         "error": "; ".join(finished.failures) if code else None,
     }
-
-
-def measured(summary: dict[str, Any]) -> Measured:
-    """The numbers of a run that its history keeps: those of the variant that was selected."""
-    baseline = summary["baseline"] or {}
-    variants: Sequence[dict[str, Any]] = summary["variants"]
-    find: Callable[[str], Any] = next(
-        (variant for variant in variants if variant["name"] == summary["selected"]), {}
-    ).get
-    return Measured(
-        metric=baseline.get("metric"),
-        value=find("value"),
-        baseline=baseline.get("value"),
-        selected=summary["selected"],
-        size_bytes=find("size_bytes"),
-        gzip_bytes=find("gzip_bytes"),
-        drift=(summary.get("data") or {}).get("drift"),
-    )

@@ -16,7 +16,7 @@ from components.champion import NO_CHAMPION
 from components.ingest import read_facts
 from compression.predict import TFLitePredictor
 from pipeline.cli import main
-from pipeline.cycles.record import Records
+from pipeline.cycles.records import Records
 from pipeline.tfrecord import write_tfrecord
 
 pytestmark = pytest.mark.integration

@@ -3,13 +3,18 @@
 import hashlib
 import socket
 import threading
+from dataclasses import replace
 
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from components.errors import InputError
+from components.ingest_spec import IngestSpec, SplitShare
+from components.source_files import resolve
 from registry import Registry, RegistryError
 from registry.integrity import find_faults
+from registry.notes import Notes
 
 pytestmark = pytest.mark.integration
 
@@ -162,6 +167,41 @@ def test_two_writers_never_share_a_number(s3, tmp_path):
     assert len({version.sha256 for version in registry.versions()}) == 9
     assert all(find_faults(version) == [] for version in registry.versions())
     assert registry.current().version in registry.numbers()
+
+
+def test_notes_of_writers_at_once_each_get_a_number_of_their_own(s3):
+    told = []
+
+    def write(name: str) -> None:
+        notes = Notes(Registry("s3://edge/noted").storage, "cycles")
+        told.extend((notes.add(lambda number: {"by": name}), name) for _ in range(3))
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in ("one", "two", "three")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert sorted(number for number, _ in told) == list(range(1, 10))
+    # As Kubeflow's launcher names the same place.
+    notes = Notes(Registry("minio://edge/noted").storage, "cycles")
+    assert all(notes.read(number) == {"by": name} for number, name in told)
+    assert s3.ls("edge/noted/cycles", detail=False)[0] == "edge/noted/cycles/00000001.json"
+
+
+def test_data_are_listed_with_the_tags_of_their_contents(s3):
+    for span, content in ((1, b"one"), (2, b"two"), (3, b"one")):
+        s3.pipe_file(f"edge/data/span-{span}/part", content)
+    s3.pipe_file("edge/data/span-4/", b"")
+    s3.pipe_file("edge/data-2/span-9/part", b"another")
+    spec = IngestSpec(
+        "tfrecord", "y", "multiclass", {}, (SplitShare("train", "", 0, 1, 1),), path="s3://edge/data/span-{SPAN}"
+    )
+    found = resolve(spec)
+    md5 = [hashlib.md5(content).hexdigest() for content in (b"one", b"two")]
+    assert [(file.span, file.sha256) for file in found.files] == [(1, f"etag:{md5[0]}"), (2, f"etag:{md5[1]}")]
+    assert found.notes.repeated_files == ("s3://edge/data/span-3/part repeats s3://edge/data/span-1/part",)
+    with pytest.raises(InputError, match="must name at least one span"):
+        resolve(replace(spec, path="s3://nowhere/data/span-{SPAN}"))
 
 
 def test_a_rollback_while_others_push_and_collect_leaves_a_whole_current_version(s3, tmp_path):

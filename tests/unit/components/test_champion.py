@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import fsspec
 import pytest
 import tf_keras as keras
 from tfx.types.standard_artifacts import Model, TransformGraph
@@ -140,4 +141,47 @@ def test_a_damaged_champion_is_an_error(look, tmp_path):
     pushed = push(tmp_path / "registry")
     (pushed.path / "model.tflite").write_bytes(b"something else")
     with pytest.raises(RegistryError, match="Version 1 must hold the model with sha256"):
+        look()
+
+
+@pytest.fixture
+def stored(made, tmp_path):
+    """The same artifacts on a store, from where a manifest of a cluster names them."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    described = {}
+    for name, artifact in made.items():
+        uri = f"memory://bucket/root/{name}/1"
+        files.put(artifact.uri, f"/bucket/root/{name}/1", recursive=True)
+        described[name] = {"uri": uri, "sha256": lineage.tree_sha256(artifact.uri)}
+        shutil.rmtree(artifact.uri)
+    push(tmp_path / "registry", lineage=described)
+    yield files
+    files.store.clear()
+
+
+def test_parents_on_a_store_are_fetched(look, stored, saved, tmp_path):
+    _, parents, outputs = look()
+    assert all(parent.present and not parent.reason for parent in parents.values())
+    fetched = model_artifact.load_keras(outputs["float_model"]).get_weights()
+    pushed_from = keras_models.load(saved / "Format-Serving").get_weights()
+    assert all((ours == theirs).all() for ours, theirs in zip(fetched, pushed_from, strict=True))
+    assert (tmp_path / "run-1" / "transform_graph" / "transform_fn" / "saved_model.pb").read_bytes() == b"graph"
+
+
+def test_parents_on_a_store_that_are_not_as_they_were(look, stored, tmp_path):
+    stored.pipe_file("/bucket/root/transform_graph/1/transform_fn/saved_model.pb", b"other")
+    stored.rm("/bucket/root/float_model", recursive=True)
+    _, parents, _ = look()
+    assert parents["float_model"].reason == "memory://bucket/root/float_model/1 is gone"
+    assert parents["transform_graph"].reason == "memory://bucket/root/transform_graph/1 changed since the push"
+    assert [path.name for path in (tmp_path / "run-1" / "transform_graph").iterdir()] == ["parent.json"]
+
+
+def test_a_store_that_does_not_answer_is_no_cold_start(look, stored, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.find", refuse)
+    with pytest.raises(RegistryError, match=r"must be readable at memory://.*PermissionError: Access Denied"):
         look()

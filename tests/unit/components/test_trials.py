@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import fsspec
 import pytest
 import tensorflow as tf
 import tf_keras as keras
@@ -91,3 +92,17 @@ def test_files_are_whole_or_absent(tmp_path, store):
     assert store.get(POINT) is None
     store.put(replace(kept, value=0.6))
     assert store.get(POINT).value == 0.6
+
+
+def test_trials_on_a_store_are_kept_there():
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    place = "memory://bucket/root/search/trials"
+    store = TrialStore(place, {"seed": 1})
+    assert store.get(POINT) is None
+    trial = Trial(POINT, Status.FAILED, reason="too large")
+    store.put(trial)
+    assert TrialStore(place, {"seed": 1}).get(POINT) == trial
+    (path,) = files.find("/bucket")
+    assert path.startswith("/bucket/root/search/trials/")
+    files.store.clear()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from components.cycles.record import Record, Status
 from pipeline.config import Config, load
 from pipeline.cycles import once, owner
 from pipeline.cycles.fingerprint import HashCache, take
-from pipeline.cycles.record import Record, Status
 
 CONFIG = """\
 name: small

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from components.cycles.decision import data_changes
+from components.cycles.fingerprint import DataFile
+from components.cycles.record import Status
 from pipeline import sources
-from pipeline.cycles.decision import data_changes
-from pipeline.cycles.fingerprint import DataFile, HashCache
-from pipeline.cycles.record import Status
+from pipeline.cycles.fingerprint import HashCache
 from pipeline.errors import UserError
 
 LONG_AGO = 10**18

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from components.cycles.fingerprint import DataFile
+from components.cycles.kept import KeptRecords
+from components.cycles.record import Measured, Status
 from pipeline import cli
 from pipeline.cycles import owner
-from pipeline.cycles.fingerprint import DataFile
 from pipeline.cycles.history import spans_text
-from pipeline.cycles.record import Measured, Status
 
 
 @pytest.fixture
@@ -91,3 +92,31 @@ def test_force_belongs_to_once(project, call):
 @pytest.mark.parametrize(("spans", "text"), [([], "-"), ([4], "4"), ([2, 3, 4, 7], "2-4, 7"), ([1, 3], "1, 3")])
 def test_spans(spans, text):
     assert spans_text(spans) == text
+
+
+def test_of_a_cluster(project, call):
+    """The records lie in the registry; the workspace of whoever looks knows nothing of them."""
+    registry = project.folder / "registry"
+    project.configure(f"push: {{to: {registry}}}\n")
+    assert call("cycle", project.path, "--history", "--cluster")[1] == f"no cycles in {registry} yet\n"
+    record = replace(project.ended(1), examples="s3://bucket/run-1/examples")
+    project.records.remove(record)
+    KeptRecords(str(registry)).add(record)
+    (registry / "cycles" / "00000002.json").write_text("{")
+    lines = call("cycle", project.path, "--history", "--cluster")[1].splitlines()
+    assert lines[1].split()[:4] == ["1", "2026-11-22", "17:00:00", "pushed"]
+    assert lines[2:] == ["the record of cycle 2 cannot be read"]
+    result = json.loads(call("cycle", project.path, "--history", "--cluster", "--json")[1])
+    assert (result["registry"], len(result["cycles"]), result["last_check"]) == (str(registry), 1, None)
+    assert call("cycle", project.path, "--history")[1] == f"no cycles in {project.workspace} yet\n"
+
+
+def test_a_registry_that_cannot_be_read_is_told(project, call):
+    project.configure("push: {to: gopher://x}\n")
+    code, _, err = call("cycle", project.path, "--history", "--cluster")
+    assert (code, "must be a folder or a URI that fsspec can open" in err) == (1, True)
+
+
+def test_cluster_belongs_to_history(project, call):
+    code, _, err = call("cycle", project.path, "--once", "--cluster")
+    assert (code, err) == (2, "--cluster must stand beside --history, got it alone; leave it out\n")

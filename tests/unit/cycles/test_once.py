@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from components.cycles.record import Status
 from pipeline import cli
 from pipeline.cycles import owner
-from pipeline.cycles.record import Status
 from pipeline.durable import replace_json
 from pipeline.workspace import Workspace
 

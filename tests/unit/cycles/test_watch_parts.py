@@ -114,3 +114,14 @@ def test_a_child_that_does_not_end_is_killed_with_what_it_started(tmp_path):
     assert beats
     time.sleep(3.5)
     assert not survived.exists()
+
+
+def test_a_store_tells_of_no_files(tmp_path):
+    path = tmp_path / "remote.yaml"
+    path.write_text(CONFIG.format(path="s3://bucket/data"))
+    said = []
+    with watched_files(load(path), SystemClock(), said.append):
+        pass
+    assert said == [
+        "file events must come from a folder of this machine; s3://bucket/data/span-{SPAN} is none: polling goes on"
+    ]

@@ -75,6 +75,10 @@ CASES = [
     ]),
     ("select: smallest", "push: {keep: 0}", ["push.keep: must be at least 1; got 0"]),
     # data
+    ("path: data/digits", 'path: "s3://key:secret@bucket/data"', [
+        "data.path: must hold no credentials and no parameters: they belong into the environment; got a URI with @, ? "
+        "or &; see docs/registry.md"
+    ]),
     ("path: data/digits", "path: data/{SPAM}", [
         'data.path: must hold no placeholders but {SPAN}, {VERSION}, {YYYY}, {MM}, {DD}; got "data/{SPAM}"'
     ]),

@@ -4,11 +4,12 @@ import json
 import sys
 import zipfile
 
+import fsspec
 import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.preflight import check, module_file
+from pipeline.preflight import check, module_file, warnings
 
 MODULE = "def preprocessing_fn(inputs): ...\n\n\ndef build_model(hparams): ...\n"
 NPZ = '  format: npz\n  path: d.npz\n  label: label\n  arrays: {image: "x_{split}", label: "y_{split}"}\n'
@@ -233,3 +234,45 @@ def test_all_faults_at_once(project):
         "10: model.module",
         "10: model.module",
     ]
+
+
+@pytest.fixture
+def store():
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    yield files
+    files.store.clear()
+
+
+def test_data_on_a_store(project, store):
+    text = project.base.replace("data/digits", "memory://bucket/digits")
+    assert faults(project, text) == [
+        "5: data.path: must be an existing folder; got memory://bucket/digits, which does not exist"
+    ]
+    store.pipe_file("/bucket/digits/a.tfrecord", b"x")
+    config = project.load(text)
+    check(config)
+    assert warnings(config) == [], "what lies elsewhere is not counted"
+    text = project.base.replace("data/digits", "gopher://bucket/digits")
+    (fault,) = faults(project, text)
+    assert fault.startswith(
+        "5: data.path: must name a place that can be listed; got gopher://bucket/digits, which gave: "
+    )
+
+
+def test_spans_on_a_store(project, store):
+    text = project.base.replace("data/digits", "memory://bucket/span-{SPAN}")
+    (fault,) = faults(project, text)
+    assert "must name at least one span that holds data, as memory://bucket/span-{SPAN}" in fault
+    store.pipe_file("/bucket/span-3/a.tfrecord", b"x")
+    check(project.load(text))
+    (fault,) = faults(project, text.replace("memory://", "gopher://"))
+    assert "data.path: must name a place that can be listed; got gopher://bucket" in fault
+
+
+def test_an_archive_on_a_store(project, store):
+    text = project.base.replace("data/digits", "memory://bucket/digits.npz").replace("format: tfrecord", "format: npz")
+    text = text.replace("  label: label\n", "  label: label\n  arrays: {image: x, label: y}\n")
+    assert "must be an existing .npz file" in faults(project, text)[0]
+    store.pipe_file("/bucket/digits.npz", b"looked at by ingest")
+    check(project.load(text))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from pipeline.cycles.fingerprint import DataFile, Fingerprint
-from pipeline.cycles.record import Record
+from components.cycles.fingerprint import DataFile, Fingerprint
+from components.cycles.record import Record
 
 _NAMED_AT_MOST = 3
 

@@ -1,13 +1,11 @@
-"""What became of every cycle: one file each, written when it begins and again when it has ended."""
+"""What is kept of a cycle, in the workspace of this machine or in the registry of a cluster."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from pipeline.cycles.fingerprint import Fingerprint
-from pipeline.durable import read_json, replace_json
+from components.cycles.fingerprint import Fingerprint
 
 
 class Status(StrEnum):
@@ -79,6 +77,7 @@ class Record:
         champion: Number of the registry's current version before it; None without one.
         pushed_version: Number of the version that it pushed.
         error: Why it did not end well, in one sentence.
+        examples: On a cluster, URI of what its ingest wrote: a task that is tried again is told from another run by it.
     """
 
     number: int
@@ -95,6 +94,7 @@ class Record:
     measured: Measured = field(default_factory=Measured)
     pushed_version: int | None = None
     error: str | None = None
+    examples: str | None = None
 
     @property
     def is_conclusive(self) -> bool:
@@ -138,57 +138,19 @@ class Record:
         )
 
 
-class Records:
-    """The records of a workspace.
-
-    Args:
-        folder: Where they stand; `write` makes it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def numbers(self) -> list[int]:
-        """Numbers of all cycles, unreadable ones included, oldest first."""
-        return sorted(int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdecimal())
-
-    def all(self) -> list[Record]:
-        """All that can be read, oldest first."""
-        return [record for number in self.numbers() if (record := self.read(number)) is not None]
-
-    def read(self, number: int) -> Record | None:
-        """One record; None when it cannot be read, which no kill can cause."""
-        value = read_json(self._folder / f"{number}.json")
-        try:
-            return None if value is None else Record.from_dict(value)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return None
-
-    def write(self, record: Record) -> None:
-        """Writes a record whole.
-
-        Raises:
-            OSError: The disk is full, or the folder cannot be written.
-        """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        replace_json(self._folder / f"{record.number}.json", record.to_dict())
-
-    def remove(self, record: Record) -> None:
-        """Takes back the record of a cycle that could not begin."""
-        (self._folder / f"{record.number}.json").unlink(missing_ok=True)
-
-    def settle(self) -> list[Record]:
-        """Under the lock of cycles: all records; those without an end are of killed cycles, and say so from now on.
-
-        Raises:
-            OSError: The disk is full, or the folder cannot be written.
-        """
-        return [self._settled(record) for record in self.all()]
-
-    def _settled(self, record: Record) -> Record:
-        if record.status is not Status.RUNNING:
-            return record
-        pid = record.process["pid"]
-        killed = replace(record, status=Status.KILLED, error=f"its process {pid} ended without a word")
-        self.write(killed)
-        return killed
+def measured(summary: dict[str, Any]) -> Measured:
+    """The numbers of a run that its history keeps: those of the variant that was selected."""
+    baseline = summary["baseline"] or {}
+    variants: Sequence[dict[str, Any]] = summary["variants"]
+    find: Callable[[str], Any] = next(
+        (variant for variant in variants if variant["name"] == summary["selected"]), {}
+    ).get
+    return Measured(
+        metric=baseline.get("metric"),
+        value=find("value"),
+        baseline=baseline.get("value"),
+        selected=summary["selected"],
+        size_bytes=find("size_bytes"),
+        gzip_bytes=find("gzip_bytes"),
+        drift=(summary.get("data") or {}).get("drift"),
+    )
