@@ -142,11 +142,12 @@ def test_a_page_of_a_proxy_is_shown_as_text(stub, tool):
     assert refused(tool, "--host", stub.url)[1] == f"{stub.url} failed (502: Bad Gateway); its logs tell more"
 
 
-def test_a_log_in_page_is_not_followed(stub, tool):
-    stub.wrong = lambda method, path: (302, "", "text/html")
-    code, line = refused(tool, "--host", stub.url)
+@pytest.mark.parametrize("asked", ["/experiments", "/upload_version"])
+def test_a_log_in_page_is_not_followed(stub, tool, asked):
+    stub.wrong = lambda method, path: (302, "", "text/html") if path.endswith(asked) else None
+    code, _, err = tool("submit", "--host", stub.url)
     assert code == 2
-    assert line.startswith(f"{stub.url} wants a log-in (it leads to login.example); no token was sent")
+    assert err.startswith(f"{stub.url} wants a log-in (it leads to login.example); no token was sent")
 
 
 @pytest.mark.parametrize("status", [200, 404])

@@ -161,6 +161,12 @@ def test_a_schedule_of_others_is_left_alone(stub, tool, scheduled):
     assert (names(stub), mine["mode"]) == (["mine"], "ENABLE")
 
 
+def test_names_that_differ_in_case_are_two(stub, tool, scheduled):
+    scheduled("--name", "Nightly")
+    next(iter(stub.recurring.values()))["description"] = "made on a page"
+    assert scheduled("--name", "nightly")["action"] == "created"
+
+
 def test_delete_and_list(stub, tool, scheduled):
     first, second = scheduled()["id"], scheduled("--name", "hourly", cron="0 0 * * * *")["id"]
     scheduled("--name", "hourly", "--pause", cron=None)

@@ -107,6 +107,7 @@ def test_lists_are_read_to_their_last_page(stub, tool):
     assert tool("submit", "--host", stub.url, "--no-wait")[0] == 0
     (run,) = stub.runs.values()
     assert stub.experiments[run["experiment_id"]]["display_name"] == "digits"
+    assert len(stub.experiments) == 3
 
 
 def test_an_experiment_that_was_named_must_exist(stub, tool):
@@ -163,10 +164,11 @@ def test_a_limit_to_the_waiting(stub, tool):
     assert err.endswith("did not end within 0.01 s (--wait-at-most); it goes on\n")
 
 
-def test_a_server_that_is_away_for_a_moment_is_waited_for(stub, tool):
-    looks = iter([(503, "", "text/plain")] * 3)
+def test_a_server_that_is_away_for_moments_is_waited_for(stub, tool):
+    away = (503, "", "text/plain")
+    looks = iter([away, away, away, None, away, away, away, None])
     stub.wrong = lambda method, path: next(looks, None) if "/runs/" in path else None
-    stub.script = [at("SUCCEEDED")]
+    stub.script = [at("RUNNING"), at("SUCCEEDED")]
     assert tool("submit", "--host", stub.url)[0] == 0
 
 
