@@ -6,10 +6,10 @@ import sys
 # Before the first import of TensorFlow, here and in all that this process starts.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A pod's log is read while the step runs.
-os.environ.setdefault("PYTHONUNBUFFERED", "1")
 
 from kubeflow.container.supervise import main
 
 if __name__ == "__main__":
+    # A pod's log is read while the step runs.
+    sys.stdout.reconfigure(line_buffering=True)
     sys.exit(main(sys.argv[1:]))

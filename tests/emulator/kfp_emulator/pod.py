@@ -61,12 +61,13 @@ class Pod:
         self._root, self._volumes, self._image = root, dict(volumes), image
         # A folder of the machine in which a volume is mounted is hidden, as nothing can be made in it.
         self._hidden = {Path(path).parts[1] for path in volumes}
-        self._scratch = SCRATCH
+        self._scratch, self._owned = SCRATCH, list[Path]()
         if image is not None:
             self._scratch = (*SCRATCH, "tmp")
             home = root.with_name(f"{root.name}-home")
             home.mkdir(parents=True)
             self._volumes[image.environment["HOME"]] = home
+            self._owned = [home, *(root / name for name in self._scratch)]
         for name in self._scratch:
             (root / name).mkdir(parents=True)
 
@@ -130,8 +131,7 @@ class Pod:
             lines.append(_line("--bind", folder, self.path(path)))
         if self._image is not None:
             # What the launcher made belongs to whoever runs it, as in a pod.
-            owned = [str(self._root / name) for name in self._scratch] + [str(path) for path in self._volumes.values()]
-            lines.append(f"chown -R {self._image.user} {shlex.join(owned)}")
+            lines.append(f"chown -R {self._image.user} {shlex.join(map(str, self._owned))}")
         return "\n".join(lines)
 
     def _bind(self, entry: Path, target: Path) -> list[str]:
