@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
+from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
 from components.lineage import tree_sha256
 from compression.audit import audit
@@ -163,10 +164,10 @@ def test_what_is_stated_in_the_card_makes_a_version_of_its_own(first, folder, tm
         "train": TRAIN,
         "gate": {"min_value": 0.8},
         "card": {"license": "Apache-2.0", "intended_use": "Reads digits."},
-        "runtime": {"workspace": str(folder / "workspace")},
+        "runtime": {"workspace": str(folder / "workspace"), "tensorboard": True},
     }
     finished = run_here(make_config(tmp_path, **changes))
-    assert ran(finished) == set()
+    assert ran(finished) == set(), "neither the card nor the event logs are a reason to train again"
     pushed, version = first.summary["pushed"], Registry(folder / "workspace" / "registry").current()
     assert (version.version, version.sha256) == (pushed["version"] + 1, pushed["sha256"])
     assert json.loads(version.read("card.json"))["model_details"]["license"] == "Apache-2.0"
@@ -225,20 +226,22 @@ def test_data_replaced_in_place_is_read_again(first, folder, config, run_here):
     assert states(finished)["ingest"] == "complete"
 
 
-def test_same_seed_same_bytes(first, folder, make_config, run_here, tmp_path, digits):
-    """A clean workspace elsewhere, with event logs: every variant's file is the same byte for byte."""
-    finished = run_here(
-        make_config(
-            tmp_path,
-            data={"path": str(digits)},
-            variants=VARIANTS,
-            train=TRAIN,
-            gate={"min_value": 0.8},
-            runtime={"tensorboard": True},
-        )
-    )
-    assert ran(finished) >= {"ingest", "trainer", "quantize-pqat-io"}
-    assert list((tmp_path / "workspace" / "tensorboard").glob("*/trainer/train/events.out.tfevents.*"))
+@pytest.fixture(scope="module")
+def config_elsewhere(tmp_path_factory, make_config, digits) -> Path:
+    """The same for a clean workspace elsewhere, with event logs for TensorBoard."""
+    data, runtime = {"path": str(digits)}, {"tensorboard": True}
+    place = tmp_path_factory.mktemp("elsewhere")
+    return make_config(place, data=data, variants=VARIANTS, train=TRAIN, gate={"min_value": 0.8}, runtime=runtime)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(config_elsewhere, run_here):
+    return run_here(config_elsewhere)
+
+
+def test_same_seed_same_bytes(first, folder, config_elsewhere, elsewhere):
+    """Every variant's file is the same byte for byte, whether event logs are written or not."""
+    assert ran(elsewhere) >= {"ingest", "trainer", "quantize-pqat-io"}
 
     def files(workspace):
         return {
@@ -246,11 +249,32 @@ def test_same_seed_same_bytes(first, folder, make_config, run_here, tmp_path, di
             for path in sorted(workspace.glob("artifacts/*/compressed/*/Format-Serving/tflite"))
         }
 
-    ours, theirs = files(folder / "workspace"), files(tmp_path / "workspace")
+    ours, theirs = files(folder / "workspace"), files(config_elsewhere.parent / "workspace")
     for node in ("baseline", "quantize-int8", "quantize-pruned-int8"):
         assert ours[node] == theirs[node]
-    pushed = Path(finished.summary["pushed"]["path"]) / "model.tflite"
+    pushed = Path(elsewhere.summary["pushed"]["path"]) / "model.tflite"
     assert pushed.read_bytes() == (Path(first.summary["pushed"]["path"]) / "model.tflite").read_bytes()
+
+
+def losses(folder: Path) -> dict[str, int]:
+    """Curve -> its number of epochs, as `tensorboard --logdir` reads the folder."""
+    read = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
+    tags = {run: found["tensors"] for run, found in read.Runs().items()}
+    return {run: len(read.Tensors(run, "epoch_loss")) for run, names in tags.items() if "epoch_loss" in names}
+
+
+def test_tensorboard_shows_all_steps_of_a_run_side_by_side(config_elsewhere, elsewhere, run_here):
+    logs = config_elsewhere.parent / "workspace" / "tensorboard"
+    steps = {node for node in states(elsewhere) if node.startswith(("prune-", "qat-"))} | {"trainer"}
+    curves = losses(logs / elsewhere.summary["run_id"])
+    assert set(curves) == {f"{step}/{part}" for step in steps for part in ("train", "validation")}
+    (qat,) = (step for step in steps if step.startswith("qat-"))
+    assert (curves[f"{qat}/train"], curves[f"{qat}/validation"]) == (1, 1)
+    assert {count for curve, count in curves.items() if curve.startswith("prune-")} == {PRUNE["epochs"]}
+    # A step from the cache has the curves of the run that trained it.
+    again = run_here(config_elsewhere, end=qat)
+    assert ran(again) == set()
+    assert losses(logs / again.summary["run_id"]) == curves
 
 
 def test_steps_never_touch_the_eval_split(make_config, run_here, tmp_path):
