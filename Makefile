@@ -4,7 +4,7 @@ SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-browser test-kfp screenshots lint chaos lock clean
+.PHONY: help setup setup-dev run test test-fast test-browser test-kfp screenshots lint chaos image image-root lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
@@ -49,6 +49,12 @@ test-kfp: setup ## Feed compiled pipelines to KFP's own Go code (needs Go; CONFI
 
 chaos: setup ## Kill cycles at random moments and look what is left (KILLS=60 SEED=1)
 	$(VENV)/python -m benchmarks.chaos
+
+image: ## The image of Kubeflow's tasks, by Docker, Podman or Buildah (TAG=tfx-edge:latest)
+	@$(PYTHON) scripts/image.py build $(if $(TAG),--tag $(TAG))
+
+image-root: ## Its file system in .image/root, by debootstrap and Buildah, without a container engine
+	@$(PYTHON) scripts/image.py root
 
 lock: setup-dev ## Compile every lock anew (UPGRADE=1 takes newer releases)
 	@$(VENV)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
