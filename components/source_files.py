@@ -14,6 +14,8 @@ from components.spans import Delivery, Pattern, SpanError, Window, window
 
 Digest = Callable[[Path], str]
 
+IMAGES = (".jpg", ".jpeg", ".png")
+
 
 def file_sha256(path: Path) -> str:
     """Hash of a file's content."""
@@ -33,7 +35,7 @@ def resolve(spec: IngestSpec, digest: Digest = file_sha256) -> IngestSpec:
     """
     pattern = Pattern.parse(spec.path)
     if pattern is None:
-        return replace(spec, files=tuple(_all_files(spec, Path(spec.path), digest)))
+        return _with_classes(replace(spec, files=tuple(_all_files(spec, Path(spec.path), digest))))
     try:
         found = find_window(spec, pattern)
     except SpanError as error:
@@ -47,7 +49,7 @@ def resolve(spec: IngestSpec, digest: Digest = file_sha256) -> IngestSpec:
         superseded=tuple(str(entry.path) for entry in found.superseded),
         empty_spans=tuple(map(str, found.empty)),
     )
-    return replace(spec, files=tuple(files), notes=notes)
+    return _with_classes(replace(spec, files=tuple(files), notes=notes))
 
 
 def find_window(spec: IngestSpec, pattern: Pattern) -> Window:
@@ -67,8 +69,13 @@ def data_files(format_: str, root: Path, source: str) -> list[Path]:
         root: A folder, or the file that holds everything.
         source: The sub-folder, empty for the folder itself.
     """
-    if format_ == "npz" or (root.is_file() and not source):
-        return [root] if root.is_file() else []
+    if format_ == "npz":
+        return [root] if root.is_file() or any(root.glob("*.npy")) else []
+    if root.is_file() and not source:
+        return [root]
+    if format_ == "images":
+        folders = (path for path in (root / source).glob("*") if path.is_dir() and path.name[0] not in "._")
+        return sorted(path for path in folders if any(image_files(path)))
     # Names that begin with a dot or an underscore are notes beside the data, not data.
     return sorted(path for path in (root / source).glob("*") if path.is_file() and path.name[0] not in "._")
 
@@ -85,7 +92,45 @@ def _all_files(spec: IngestSpec, root: Path, digest: Digest) -> Iterator[SourceF
             raise InputError(
                 f"data.path must hold data files, but there is none at {root / source if source else root}"
             )
-        yield from (SourceFile(str(path), source, path.stat().st_size, digest(path)) for path in found)
+        yield from (_source_file(spec, path, source, digest) for path in found)
+
+
+def _source_file(spec: IngestSpec, path: Path, source: str, digest: Digest) -> SourceFile:
+    if path.is_file():
+        return SourceFile(str(path), source, path.stat().st_size, digest(path))
+    # A folder that stands for one file: the arrays of its rows, or the images of a class.
+    parts = image_files(path) if spec.format == "images" else [path / f"{name}.npy" for name in _arrays(spec, source)]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise InputError(f"data.arrays must name files in {path}, but there is no {', '.join(missing)}")
+    held = "".join(f"{digest(part)} {part.name}\n" for part in parts)
+    size_bytes = sum(part.stat().st_size for part in parts)
+    return SourceFile(str(path), source, size_bytes, hashlib.sha256(held.encode()).hexdigest())
+
+
+def _arrays(spec: IngestSpec, source: str) -> list[str]:
+    return sorted({array.replace("{split}", source) for array in spec.arrays.values()})
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.name[0] not in "._")
+
+
+def _with_classes(spec: IngestSpec) -> IngestSpec:
+    """Of images the classes are the names of the folders, sorted, unless the configuration names them."""
+    if spec.format != "images":
+        return spec
+    (label,) = spec.targets
+    folders = sorted({Path(file.path).name for file in spec.files})
+    named = spec.classes.get(label, tuple(folders))
+    unknown = [name for name in folders if name not in named]
+    if unknown:
+        raise InputError(
+            f"the folders of images must be among data.label_names ({', '.join(named)}), but there is "
+            f"{', '.join(unknown)}; name it, or move it away"
+        )
+    return replace(spec, classes={label: named})
 
 
 def _span_files(spec: IngestSpec, delivery: Delivery, digest: Digest) -> Iterator[SourceFile]:
