@@ -155,7 +155,7 @@ class DataSection(Settings):
         faults = [
             Fault((key,), f"must be left out unless format is {' or '.join(formats)}", f"format {self.format}")
             for key, formats in owners.items()
-            if key in self.model_fields_set and getattr(self, key) is not None and self.format not in formats
+            if getattr(self, key) != DataSection.model_fields[key].default and self.format not in formats
         ]
         if self.format == "images" and self.images is None:
             example = "{height: 96, width: 96, channels: 3}"
