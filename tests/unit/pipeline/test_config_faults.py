@@ -8,7 +8,10 @@ from pipeline.config import Config, load
 from pipeline.errors import UserError
 
 TOP = "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, cycle, hooks, runtime"
-DATA = "must be one of format, path, window, eval_on, label, arrays, columns, fill, ignore, delimiter, images, group_by, limits, splits, schema, guard, label_names"
+DATA = (
+    "must be one of format, path, window, eval_on, label, arrays, columns, fill, ignore, delimiter, images, group_by, "
+    "limits, splits, schema, guard, label_names"
+)
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
 WORDS = "lower-case letters and digits, with single underscores between, starting with a letter"
