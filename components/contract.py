@@ -13,12 +13,17 @@ from components.ingest_spec import IngestSpec
 
 CLASSIFICATION = ("multiclass", "binary")
 
+_IMAGES_SHOWN = 3
+
 _RECORD_FAULTS = {
     "not_an_example": "records must be serialized tf.Example messages",
     "label_missing": "label {feature!r} must be present in every record with exactly one value",
     "label_type": "label {feature!r} must be {label_type}",
     "label_not_binary": "label {feature!r} must be 0 or 1 for a binary task",
     "label_negative": "label {feature!r} must not be negative",
+    "group_missing": "feature {feature!r}, by which data.group_by groups, must have exactly one value in every record",
+    "split_missing": "feature {feature!r}, by which data.splits divides, must have exactly one value in every record",
+    "split_unknown": "feature {feature!r} must have a value that data.splits names for a split",
     "not_finite": "feature {feature!r} must hold finite numbers, no NaN and no infinity",
 }
 
@@ -34,6 +39,7 @@ class Facts:
         unreadable: Path to the reason why it could not be read.
         records: Number of records read, faulty ones included.
         spans: Span to split to number of records; empty for data without spans.
+        unreadable_images: What is wrong with each image that could not be read, sorted.
     """
 
     examples: dict[str, int] = field(default_factory=dict)
@@ -42,6 +48,7 @@ class Facts:
     unreadable: dict[str, str] = field(default_factory=dict)
     records: int = 0
     spans: dict[int, dict[str, int]] = field(default_factory=dict)
+    unreadable_images: list[str] = field(default_factory=list)
 
     @classmethod
     def from_counts(cls, counts: Iterable[tuple[tuple[str, ...], int]]) -> "Facts":
@@ -58,6 +65,8 @@ class Facts:
             elif kind == "span":
                 split, span = rest
                 facts.spans.setdefault(int(span), {})[split] = count
+            elif kind == "unreadable_image":
+                facts.unreadable_images.append(rest[0])
             elif kind == "unreadable":
                 facts.unreadable[rest[0]] = rest[1]
             else:
@@ -75,7 +84,32 @@ def record_fault(example: tf.train.Example, spec: IngestSpec) -> tuple[str, str]
         fault = _label_fault(features[name], task) if name in features else "label_missing"
         if fault:
             return fault, name
+    for name, fault in ((spec.group_by, "group_missing"), (spec.split_column, "split_missing")):
+        if name and single_value(example, name) is None:
+            return fault, name
+    if spec.split_column:
+        known = {value for share in spec.shares for value in share.values}
+        if single_value(example, spec.split_column) not in known:
+            return "split_unknown", spec.split_column
     return None
+
+
+def single_value(example: tf.train.Example, name: str) -> str | None:
+    """The one value of a feature, as text; `None` when it has none or several."""
+    if name not in example.features.feature:
+        return None
+    value = example.features.feature[name]
+    kind = value.WhichOneof("kind")
+    values = getattr(value, kind).value if kind else ()
+    if len(values) != 1:
+        return None
+    return (
+        values[0].decode(errors="replace")
+        if isinstance(values[0], bytes)
+        else f"{values[0]:g}"
+        if kind == "float_list"
+        else str(values[0])
+    )
 
 
 def _label_fault(label: tf.train.Feature, task: str) -> str | None:
@@ -100,6 +134,7 @@ def faults(facts: Facts, spec: IngestSpec) -> list[str]:
         label_type = "one integer" if spec.targets.get(feature) in CLASSIFICATION else "one number"
         rule = _RECORD_FAULTS[kind].format(feature=feature, label_type=label_type)
         said.append(f"{spans.get(path, path)}: {rule}; {count} record(s) break this")
+    said += [*_image_faults(facts, spec), *_limit_faults(facts, spec)]
     if said:
         return said
     empty = [split for split in spec.splits if not facts.examples.get(split)]
@@ -110,6 +145,24 @@ def faults(facts: Facts, spec: IngestSpec) -> list[str]:
         ]
     classified = [feature for feature, task in spec.targets.items() if task in CLASSIFICATION]
     return [fault for feature in classified for fault in _class_faults(feature, facts.classes.get(feature, {}), spec)]
+
+
+def _image_faults(facts: Facts, spec: IngestSpec) -> list[str]:
+    allowed, bad = spec.images.max_unreadable if spec.images else 0, facts.unreadable_images
+    if len(bad) <= allowed:
+        return []
+    shown = "; ".join(bad[:_IMAGES_SHOWN]) + ("; ..." if len(bad) > _IMAGES_SHOWN else "")
+    return [
+        f"at most {allowed} image(s) may be unreadable (data.images.max_unreadable), but {len(bad)} are: {shown}; "
+        "remove or replace them, or allow more"
+    ]
+
+
+def _limit_faults(facts: Facts, spec: IngestSpec) -> list[str]:
+    read = sum(facts.examples.values())
+    if spec.limits.examples is None or read <= spec.limits.examples:
+        return []
+    return [f"there may be at most {spec.limits.examples:,} examples (data.limits.examples), but there are {read:,}"]
 
 
 def _class_faults(feature: str, classes: Mapping[str, dict[int, int]], spec: IngestSpec) -> list[str]:

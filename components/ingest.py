@@ -25,7 +25,8 @@ from components.cycles.cluster import NOTE_FILE, Note, Order, begin
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile
 from components.places import local_copy
-from components.readers import READERS, UnreadableFile
+from components.readers import READERS, BadImage, UnreadableFile, csv
+from components.readers.inference import column_types
 from components.source_files import resolve
 from components.spans import Pattern
 
@@ -110,10 +111,9 @@ def read_note(examples_uri: str) -> Note | None:
 def _read(examples: Examples, what: IngestSpec, beam_pipeline: beam.Pipeline) -> None:
     facts_path = f"{examples.uri}/{FACTS_FILE}"
     with beam_pipeline as pipeline:
-        read = (
-            pipeline
-            | "Files" >> beam.Create(what.files)
-            | "Read" >> beam.ParDo(_ReadRecords(what)).with_outputs("facts", main="records")
+        files = pipeline | "Files" >> beam.Create(what.files)
+        read = files | "Read" >> beam.ParDo(_ReadRecords(what), *column_types(files, what)).with_outputs(
+            "facts", main="records"
         )
         _ = (
             read.records
@@ -166,7 +166,8 @@ def _describe_window(examples: Examples, spec: IngestSpec) -> None:
     ]
     files = len({file.path for file in spec.files})
     with fileio.open(f"{examples.uri}/{WINDOW_FILE}", "w") as stream:
-        stream.write(json.dumps({"spans": spans, "files": files, "notes": asdict(spec.notes)}))
+        notes = asdict(spec.notes) | {"unreadable_images": counted.unreadable_images}
+        stream.write(json.dumps({"spans": spans, "files": files, "notes": notes}))
     if spec.newest is not None:
         examples.span, examples.version = spec.newest, by_span[spec.newest][0].version or 0
 
@@ -197,15 +198,33 @@ class _ReadRecords(beam.DoFn):
     def __init__(self, spec: IngestSpec) -> None:
         self._spec = spec
         self._shards = _shards(spec)
+        self._examples = self._bytes = 0
 
-    def process(self, file: SourceFile) -> Iterator:
+    def process(self, file: SourceFile, types: Iterable[dict[str, str]] = ()) -> Iterator:
         """Reads one file; a damaged one yields a fact, so that all damage is reported together."""
+        spec = csv.with_types(self._spec, list(types)) if types else self._spec
         try:
             with local_copy(file.path) as path:
-                for record in READERS[self._spec.format](replace(file, path=path), self._spec):
+                for record in READERS[spec.format](replace(file, path=path), spec):
+                    if isinstance(record, BadImage):
+                        yield beam.pvalue.TaggedOutput("facts", ("unreadable_image", f"{file.path}/{record}"))
+                        continue
+                    self._check_limits(record)
                     yield from self._place(record, file)
         except UnreadableFile as error:
             yield beam.pvalue.TaggedOutput("facts", ("unreadable", file.path, str(error)))
+
+    def _check_limits(self, record: bytes) -> None:
+        """Ends the whole job as soon as this worker alone has read too much."""
+        self._examples += 1
+        self._bytes += len(record)
+        for what, read in (("examples", self._examples), ("bytes", self._bytes)):
+            most = getattr(self._spec.limits, what)
+            if most is not None and read > most:
+                raise InputError(
+                    f"the data may hold at most {most:,} {what} (data.limits.{what}), and hold more; allow more, or "
+                    "name less data in data.path"
+                )
 
     def _place(self, record: bytes, file: SourceFile) -> Iterator:
         try:
@@ -219,7 +238,7 @@ class _ReadRecords(beam.DoFn):
         # Map order in protobuf is arbitrary: only deterministic bytes may be hashed and sorted.
         canonical = example.SerializeToString(deterministic=True)
         digest = hashlib.sha256(canonical).digest()
-        split = self._spec.split_of(file, digest)
+        split = self._spec.split_of(file, self._decisive(example, digest), self._value(example))
         if split is None:
             return
         yield beam.pvalue.TaggedOutput("facts", ("example", split))
@@ -232,6 +251,15 @@ class _ReadRecords(beam.DoFn):
         # The shard comes from other bytes of the digest than the bucket, so that every shard of a split fills.
         shard = int.from_bytes(digest[8:16], "big") % self._shards[file.span]
         yield (split, _NO_SPAN if file.span is None else file.span, shard), (digest, canonical)
+
+    def _decisive(self, example: tf.train.Example, digest: bytes) -> bytes:
+        """What a record's bucket follows from: its group, if there are groups, else its content."""
+        if not self._spec.group_by:
+            return digest
+        return hashlib.sha256(str(contract.single_value(example, self._spec.group_by)).encode()).digest()
+
+    def _value(self, example: tf.train.Example) -> str:
+        return str(contract.single_value(example, self._spec.split_column)) if self._spec.split_column else ""
 
 
 def _write_shard(

@@ -1,7 +1,7 @@
 """What ingest reads, as plain data that travels in one execution property."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from components.targets import from_text
@@ -9,7 +9,7 @@ from components.targets import from_text
 
 @dataclass(frozen=True)
 class SplitShare:
-    """A half-open range of hash buckets of one source that makes up one split.
+    """A half-open range of hash buckets of one source that makes up one split, or the values of a column that do.
 
     Attributes:
         split: `train`, `validation` or `eval`.
@@ -17,6 +17,7 @@ class SplitShare:
         first: First bucket.
         end: Bucket after the last.
         buckets: Number of buckets of the source.
+        values: The values of `IngestSpec.split_column` that stand for this split, as text; empty without one.
     """
 
     split: str
@@ -24,6 +25,7 @@ class SplitShare:
     first: int
     end: int
     buckets: int
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,55 @@ class SourceFile:
     sha256: str
     span: int | None = None
     version: int | None = None
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How CSV and Parquet files are read.
+
+    Attributes:
+        types: Column to `int`, `float` or `string`; those of other columns are inferred, from all rows.
+        fill: Column to what stands in place of a missing value; other missing values are left out.
+        ignore: Columns that are not read.
+        delimiter: Between the cells of a CSV file.
+    """
+
+    types: dict[str, str] = field(default_factory=dict)
+    fill: dict[str, float | int | str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What images are made into.
+
+    Attributes:
+        height: In pixels.
+        width: In pixels.
+        channels: 1 (grey) or 3 (red, green, blue).
+        resize: For images of other sizes: `pad` with black, `crop` the middle, `stretch`, or refuse all but `exact`.
+        max_unreadable: How many images may be unreadable before the data are refused.
+    """
+
+    height: int
+    width: int
+    channels: int
+    resize: str = "pad"
+    max_unreadable: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What absurd inputs are refused by, while they are read.
+
+    Attributes:
+        examples: Most examples in all.
+        bytes: Most bytes of records in all, as serialized examples.
+    """
+
+    examples: int | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +131,13 @@ class IngestSpec:
         eval_on: `newest`: the eval split holds examples of the newest span alone, and those of older spans that fall
             into its buckets are left out, so that nothing is ever trained on that another run judges by.
         notes: What was noticed while the files were looked for.
+        classes: Label feature to the names of its classes, which stand in place of numbers in tables and as the folders
+            of images.
+        table: How CSV and Parquet files are read.
+        images: What images are made into; `None` for other formats.
+        group_by: Records that agree in this feature fall into the same split; empty: each falls by its own content.
+        split_column: The feature whose value says which split a record belongs to; empty: buckets do.
+        limits: How much may be read.
     """
 
     format: str
@@ -92,6 +150,12 @@ class IngestSpec:
     spans: int | None = None
     eval_on: str = "window"
     notes: WindowNotes = WindowNotes()
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    table: TableOptions = TableOptions()
+    images: ImageOptions | None = None
+    group_by: str = ""
+    split_column: str = ""
+    limits: Limits = Limits()
 
     def to_json(self) -> str:
         """Canonical JSON: equal specs give equal text, which the cache key needs."""
@@ -101,9 +165,13 @@ class IngestSpec:
     def from_json(cls, text: str) -> "IngestSpec":
         """The inverse of `to_json`."""
         fields = json.loads(text)
-        fields["shares"] = tuple(SplitShare(**share) for share in fields["shares"])
+        fields["shares"] = tuple(SplitShare(**share | {"values": tuple(share["values"])}) for share in fields["shares"])
         fields["files"] = tuple(SourceFile(**file) for file in fields["files"])
         fields["notes"] = WindowNotes(**{name: tuple(values) for name, values in fields["notes"].items()})
+        fields["classes"] = {feature: tuple(names) for feature, names in fields["classes"].items()}
+        fields["table"] = TableOptions(**fields["table"] | {"ignore": tuple(fields["table"]["ignore"])})
+        fields["images"] = ImageOptions(**fields["images"]) if fields["images"] else None
+        fields["limits"] = Limits(**fields["limits"])
         return cls(**fields)
 
     @cached_property
@@ -127,16 +195,34 @@ class IngestSpec:
         """The newest span among the files; `None` for data without spans."""
         return max((file.span for file in self.files if file.span is not None), default=None)
 
-    def split_of(self, file: SourceFile, digest: bytes) -> str | None:
+    def split_of(self, file: SourceFile, digest: bytes, value: str = "") -> str | None:
         """The split that a record of a file belongs to; `None`: none, see `eval_on`.
 
         Among the splits it is a function of the record's content alone, so repeats never stand on both sides.
+
+        Args:
+            file: Where it stands.
+            digest: Of what decides: its content, or its group.
+            value: That of `split_column`.
+
+        Raises:
+            KeyError: No split has this value.
         """
+        split = self._by_value(value) if self.split_column else self._by_bucket(file, digest)
+        left_out = split == "eval" and self.eval_on == "newest" and file.span != self.newest
+        return None if left_out else split
+
+    def _by_value(self, value: str) -> str:
+        for share in self.shares:
+            if value in share.values:
+                return share.split
+        raise KeyError(value)
+
+    def _by_bucket(self, file: SourceFile, digest: bytes) -> str:
         for share in self.shares:
             if (
                 share.source in ("", file.source)
                 and share.first <= int.from_bytes(digest[:8], "big") % share.buckets < share.end
             ):
-                left_out = share.split == "eval" and self.eval_on == "newest" and file.span != self.newest
-                return None if left_out else share.split
+                return share.split
         raise AssertionError(f"the shares of source {file.source!r} do not cover its buckets")

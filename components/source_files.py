@@ -15,6 +15,8 @@ from components.spans import Delivery, Pattern, SpanError, Window, unreachable, 
 
 Digest = Callable[[Path], str]
 
+IMAGES = (".jpg", ".jpeg", ".png")
+
 
 def file_sha256(path: Path) -> str:
     """Hash of a file's content."""
@@ -43,7 +45,7 @@ def resolve(spec: IngestSpec, digest: Digest = file_sha256) -> IngestSpec:
 def _resolved(spec: IngestSpec, digest: Digest) -> IngestSpec:
     pattern = Pattern.parse(spec.path)
     if pattern is None:
-        return replace(spec, files=tuple(_all_files(spec, place(spec.path), digest)))
+        return _with_classes(replace(spec, files=tuple(_all_files(spec, place(spec.path), digest))))
     found = find_window(spec, pattern)
     files, repeated = _without_repeats(
         [file for entry in found.deliveries for file in _span_files(spec, entry, digest)]
@@ -54,7 +56,7 @@ def _resolved(spec: IngestSpec, digest: Digest) -> IngestSpec:
         superseded=tuple(str(entry.path) for entry in found.superseded),
         empty_spans=tuple(map(str, found.empty)),
     )
-    return replace(spec, files=tuple(files), notes=notes)
+    return _with_classes(replace(spec, files=tuple(files), notes=notes))
 
 
 def find_window(spec: IngestSpec, pattern: Pattern) -> Window:
@@ -74,13 +76,25 @@ def data_files(format_: str, root: Place, source: str) -> list[Place]:
         root: A folder, or the file that holds everything.
         source: The sub-folder, empty for the folder itself.
     """
-    if format_ == "npz" or (root.is_file() and not source):
-        return [root] if root.is_file() else []
+    if format_ == "npz":
+        return [root] if root.is_file() or _holds_arrays(root) else []
+    if root.is_file() and not source:
+        return [root]
     folder = root / source
     # Names that begin with a dot or an underscore are notes beside the data, not data.
     entries: list[Place] = list(folder.iterdir()) if folder.is_dir() else []
-    found = [path for path in entries if path.is_file() and path.name[0] not in "._"]
+    shown = [path for path in entries if path.name[0] not in "._"]
+    found = [path for path in shown if (_holds_images(path) if format_ == "images" else path.is_file())]
     return sorted(found, key=lambda path: path.name)
+
+
+def _holds_arrays(root: Place) -> bool:
+    """Folders of arrays are mapped into memory, so they lie on a disk."""
+    return isinstance(root, Path) and any(root.glob("*.npy"))
+
+
+def _holds_images(folder: Place) -> bool:
+    return isinstance(folder, Path) and folder.is_dir() and bool(image_files(folder))
 
 
 def _found(spec: IngestSpec, root: Place) -> Iterator[Place]:
@@ -95,13 +109,47 @@ def _all_files(spec: IngestSpec, root: Place, digest: Digest) -> Iterator[Source
             raise InputError(
                 f"data.path must hold data files, but there is none at {root / source if source else root}"
             )
-        yield from (_source_file(path, source, digest) for path in found)
+        yield from (_source_file(spec, path, source, digest) for path in found)
 
 
-def _source_file(path: Place, source: str, digest: Digest) -> SourceFile:
+def _source_file(spec: IngestSpec, path: Place, source: str, digest: Digest) -> SourceFile:
     if isinstance(path, RemotePath):
         return SourceFile(str(path), source, path.size_bytes, path.digest())
-    return SourceFile(str(path), source, path.stat().st_size, digest(path))
+    if path.is_file():
+        return SourceFile(str(path), source, path.stat().st_size, digest(path))
+    # A folder that stands for one file: the arrays of its rows, or the images of a class.
+    parts = image_files(path) if spec.format == "images" else [path / f"{name}.npy" for name in _arrays(spec, source)]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise InputError(f"data.arrays must name files in {path}, but there is no {', '.join(missing)}")
+    held = "".join(f"{digest(part)} {part.name}\n" for part in parts)
+    size_bytes = sum(part.stat().st_size for part in parts)
+    return SourceFile(str(path), source, size_bytes, hashlib.sha256(held.encode()).hexdigest())
+
+
+def _arrays(spec: IngestSpec, source: str) -> list[str]:
+    return sorted({array.replace("{split}", source) for array in spec.arrays.values()})
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.name[0] not in "._")
+
+
+def _with_classes(spec: IngestSpec) -> IngestSpec:
+    """Of images the classes are the names of the folders, sorted, unless the configuration names them."""
+    if spec.format != "images":
+        return spec
+    (label,) = spec.targets
+    folders = sorted({Path(file.path).name for file in spec.files})
+    named = spec.classes.get(label, tuple(folders))
+    unknown = [name for name in folders if name not in named]
+    if unknown:
+        raise InputError(
+            f"the folders of images must be among data.label_names ({', '.join(named)}), but there is "
+            f"{', '.join(unknown)}; name it, or move it away"
+        )
+    return replace(spec, classes={label: named})
 
 
 def _span_files(spec: IngestSpec, delivery: Delivery, digest: Digest) -> Iterator[SourceFile]:

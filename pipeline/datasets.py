@@ -1,5 +1,6 @@
 """Example data: where each set comes from, and how it gets into place, whole or not at all."""
 
+import csv
 import hashlib
 import itertools
 import json
@@ -56,6 +57,12 @@ FOLDERS = {
     "digits": Path("data/digits"),
     "fashion-mnist": Path("data/fashion_mnist"),
     "magic-wand": Path("data/magic_wand"),
+    "diabetes": Path("data/diabetes"),
+    "breast-cancer": Path("data/breast_cancer"),
+}
+TABLES = {
+    "diabetes": "scikit-learn's load_diabetes, as measured: Efron, Hastie, Johnstone and Tibshirani (2004)",
+    "breast-cancer": "scikit-learn's load_breast_cancer: UCI, Breast Cancer Wisconsin (Diagnostic) (CC BY 4.0)",
 }
 
 
@@ -104,6 +111,8 @@ def fetch(
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if name == "digits":
                 return fetch_digits(folder, source, spans)
+            if name in TABLES:
+                return fetch_table(name, folder, source)
             return fetch_archive(name, folder, source, environ)
     except OSError as error:
         raise UserError(
@@ -151,6 +160,34 @@ def _digit_files(examples: list[Example], spans: int | None) -> Iterator[tuple[s
     ends = [len(examples) * number // spans for number in range(spans + 1)]
     for number, (first, end) in enumerate(itertools.pairwise(ends), start=1):
         yield f"span-{number}/digits.tfrecord", examples[first:end]
+
+
+def fetch_table(name: str, folder: Path, source: Path | None) -> Fetched:
+    """Writes one of scikit-learn's tables as CSV, names of classes in words."""
+    if source is not None:
+        raise UserError(f"The data set {name} comes with scikit-learn; --from must be left out, got {source}.")
+    if folder.exists() and any(folder.iterdir()):
+        return Fetched(name, folder, _verify(folder), created=False)
+    file = f"{folder.name}.csv"
+    with _beside(folder) as incoming:
+        incoming.mkdir()
+        with (incoming / file).open("w", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(_table(name))
+        record = {"name": name, "origin": TABLES[name], "sha256": {file: file_sha256(incoming / file)}}
+        (incoming / SOURCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        incoming.replace(folder)
+    return Fetched(name, folder, record["sha256"], created=True)
+
+
+def _table(name: str) -> Iterator[list[str]]:
+    from sklearn.datasets import load_breast_cancer, load_diabetes
+
+    data = load_diabetes(scaled=False) if name == "diabetes" else load_breast_cancer()
+    label = "progression" if name == "diabetes" else "diagnosis"
+    yield [*(column.replace(" ", "_") for column in data.feature_names), label]
+    classes = None if name == "diabetes" else data.target_names
+    for row, target in zip(data.data, data.target, strict=True):
+        yield [*(f"{value:.10g}" for value in row), str(classes[int(target)]) if classes is not None else f"{target:g}"]
 
 
 def fetch_archive(name: str, folder: Path, source: Path | None, environ: Mapping[str, str]) -> Fetched:

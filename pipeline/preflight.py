@@ -9,6 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from components.places import Place, RemotePath, Unreachable, place
+from components.source_files import data_files
 from components.spans import SpanError, unreachable
 from compression.errors import CompressionError
 from compression.model_file import check_model_file
@@ -79,7 +80,11 @@ def _data_faults(config: Config) -> list[Fault]:
 
 def _root_faults(config: Config, root: Place) -> list[Fault]:
     """What is wrong with the folder or file that holds all data, or those of one span."""
-    return _npz_faults(config, root) if config.data.format == "npz" else _folder_faults(config, root)
+    if config.data.format == "npz":
+        return [] if root.is_dir() and data_files("npz", root, "") else _npz_faults(config, root)
+    if config.data.format in ("csv", "parquet") and root.is_file():
+        return []
+    return _folder_faults(config, root)
 
 
 def _folder_faults(config: Config, path: Place) -> list[Fault]:
@@ -97,9 +102,11 @@ def _folder_faults(config: Config, path: Place) -> list[Fault]:
             faults.append(
                 Fault(("data", "splits", name), f"must be a folder in {path}", f"{part.source} beside {found}")
             )
-        elif not any(entry.is_file() and not entry.name.startswith((".", "_")) for entry in folder.iterdir()):
+        elif not data_files(config.data.format, path, part.source or ""):
             where = here if part.source is None else ("data", "splits", name)
-            faults.append(Fault(where, "must hold at least one data file", f"the empty folder {folder}"))
+            what = "a folder of JPEG or PNG files for every class" if config.data.format == "images" else None
+            must = f"must hold {what or 'at least one data file'}"
+            faults.append(Fault(where, must, f"{folder}, which does not" if what else f"the empty folder {folder}"))
     return list(dict.fromkeys(faults))
 
 

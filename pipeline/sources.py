@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.errors import InputError
-from components.ingest_spec import IngestSpec, SplitShare
+from components.ingest_spec import ImageOptions, IngestSpec, Limits, SplitShare, TableOptions
 from components.source_files import file_sha256, find_window, resolve
 from components.spans import Pattern, Window
 from components.targets import to_text
+from compression.outputs import by_output
 from pipeline.config import Config
 from pipeline.errors import UserError
 
@@ -32,7 +33,7 @@ def unresolved_spec(config: Config) -> IngestSpec:
     """What ingest reads for this configuration, without its files: it looks for them when it runs."""
     ranges = config.data.splits.ranges()
     shares = tuple(
-        SplitShare(split, part.source or "", part.first, part.first + part.buckets, part.total)
+        SplitShare(split, part.source or "", part.first, part.first + part.buckets, part.total, part.values)
         for split, part in ranges.items()
     )
     return IngestSpec(
@@ -44,7 +45,24 @@ def unresolved_spec(config: Config) -> IngestSpec:
         path=config.data.path,
         spans=config.data.window_spans,
         eval_on=config.data.eval_on,
+        classes=_classes(config),
+        table=TableOptions(
+            types=dict(config.data.columns),
+            fill=config.data.fill,
+            ignore=config.data.ignore,
+            delimiter=config.data.delimiter,
+        ),
+        images=ImageOptions(**config.data.images.model_dump()) if config.data.images else None,
+        group_by=config.data.group_by or "",
+        split_column=config.data.splits.column if config.data.splits_by_column else "",
+        limits=Limits(**config.data.limits.model_dump()),
     )
+
+
+def _classes(config: Config) -> dict[str, tuple[str, ...]]:
+    """The names of the classes by the label's feature."""
+    names = by_output(config.data.label_names or ())
+    return {feature: names[output] for output, feature in config.data.labels.items() if names.get(output)}
 
 
 def read_spans(config: Config) -> Window | None:

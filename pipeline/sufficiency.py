@@ -120,6 +120,8 @@ def eval_examples(config: Config, enough: int) -> int:
     """
     if is_uri(config.data.path):
         raise Uncountable("the data would have to be fetched first")
+    if config.data.format in ("csv", "parquet", "images") or config.data.group_by or config.data.splits_by_column:
+        raise Uncountable("they would have to be read first")
     part = config.data.splits.ranges()["eval"]
     roots = _eval_roots(config)
     if config.data.format == "npz":

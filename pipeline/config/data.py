@@ -1,6 +1,5 @@
 """The section `data`: where the examples are, which of them make which split, and how much they may change."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -9,108 +8,14 @@ from components.spans import Pattern, PatternError
 from compression.outputs import by_output
 from compression.settings import Settings
 from pipeline.config.faults import Fault, SectionError, nearest, show
+from pipeline.config.formats import ColumnName, ColumnType, ImagesSection, LimitsSection
 from pipeline.config.guard import GuardSection
-from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH, SOURCE_NAME, matches
+from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH
 from pipeline.config.per_output import PerOutput
 from pipeline.config.push import place_without_secrets
+from pipeline.config.splits import AnySplits, ColumnSplits, Splits
 from pipeline.config.translate import validate
-
-SPLIT_NAMES = ("train", "validation", "eval")
-
-Weight = Annotated[int, Field(ge=1, le=1000)]
-SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
-
-
-class SplitSource(Settings):
-    """Some of the hash buckets of a source that exists already."""
-
-    from_: SourceName = Field(alias="from", description="the sub-folder, or what stands for `{split}` in `arrays`")
-    buckets: int = Field(ge=1, le=1000, description="weight among the splits that are taken from the same source")
-
-
-@dataclass(frozen=True)
-class SplitRange:
-    """The hash buckets `first .. first + buckets - 1` out of `total` that make a split.
-
-    Attributes:
-        source: The sub-folder, or what stands for `{split}` in `data.arrays`; None: everything at `data.path`.
-        first: The first bucket.
-        buckets: How many buckets.
-        total: How many buckets the source is hashed into; 1 where the split is the whole source.
-    """
-
-    source: str | None
-    first: int
-    buckets: int
-    total: int
-
-
-def _split_part(value: object) -> object:
-    """Dispatches by type, so that a wrong split gives one fault and not one per alternative."""
-    if isinstance(value, SplitSource):
-        return value
-    if isinstance(value, dict):
-        return validate(SplitSource, value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if 1 <= value <= 1000:
-            return value
-        raise SectionError(Fault((), "must be a weight from 1 to 1000", show(value)))
-    if isinstance(value, str):
-        if matches(SOURCE_NAME, value):
-            return value
-        raise SectionError(Fault((), "must be the name of a source, without / and not starting with .", show(value)))
-    raise SectionError(Fault((), "must be a weight, the name of a source, or {from: NAME, buckets: N}", show(value)))
-
-
-Split = Annotated[Weight | SourceName | SplitSource, BeforeValidator(_split_part)]
-
-
-class Splits(Settings):
-    """Where the three splits come from: three weights, or three sources."""
-
-    train: Split = Field(description="what the models learn from; calibration too")
-    validation: Split = Field(description="early stopping and selection by quality")
-    eval: Split = Field(description="touched by the gate alone")
-
-    def ranges(self) -> dict[str, SplitRange]:
-        """The buckets of every split; splits that share a source share its buckets, in the order of `SPLIT_NAMES`."""
-        wanted: dict[str, tuple[str | None, int]] = {}
-        for name in SPLIT_NAMES:
-            part = getattr(self, name)
-            if isinstance(part, SplitSource):
-                wanted[name] = (part.from_, part.buckets)
-            else:
-                wanted[name] = (part, 1) if isinstance(part, str) else (None, part)
-        totals: dict[str | None, int] = {}
-        ranges = {}
-        for name, (source, buckets) in wanted.items():
-            ranges[name] = (source, totals.get(source, 0), buckets)
-            totals[source] = totals.get(source, 0) + buckets
-        return {name: SplitRange(*entry, totals[entry[0]]) for name, entry in ranges.items()}
-
-    @property
-    def by_weight(self) -> bool:
-        """Whether everything at `data.path` is divided by weights."""
-        return isinstance(self.train, int)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Splits":
-        parts = {name: getattr(self, name) for name in SPLIT_NAMES}
-        if len({isinstance(part, int) for part in parts.values()}) > 1:
-            given = ", ".join(
-                f"{name}: {part.model_dump(by_alias=True) if isinstance(part, SplitSource) else part}"
-                for name, part in parts.items()
-            )
-            raise SectionError(Fault((), "must be three weights or three sources, not a mixture", given))
-        users: dict[str, str] = {}
-        for name, part in parts.items():
-            source = part.from_ if isinstance(part, SplitSource) else str(part)
-            other = users.setdefault(source, name)
-            if other != name and (isinstance(part, str) or isinstance(parts[other], str)):
-                advice = f"write {{from: {source}, buckets: N}} for both"
-                fault = Fault((name,), f"must share no examples with {other}", f"{source}, which {other} takes", advice)
-                raise SectionError(fault)
-        return self
+from registry.storage import is_uri
 
 
 class WindowSize(Settings):
@@ -131,13 +36,15 @@ def _window(value: object) -> object:
 class DataSection(Settings):
     """Where the examples are and which of them make which split."""
 
-    format: Literal["tfrecord", "npz"] = Field(
-        description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive"
+    format: Literal["tfrecord", "npz", "csv", "parquet", "images"] = Field(
+        description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive, or a "
+        "folder of `.npy` files; `csv`, `parquet`: a file or a folder of files; `images`: a folder with one folder of "
+        "JPEG and PNG files for every class (docs/data-formats.md)"
     )
     path: Annotated[str, AfterValidator(place_without_secrets)] = Field(
         pattern=FILE_PATH,
-        description="the folder (`tfrecord`) or the file (`npz`), relative to the working directory, or a URI that "
-        "fsspec can open, such as `s3://bucket/data`; with `{SPAN}` or "
+        description="the folder or the file, as `format` says, relative to the working directory, or a URI that fsspec "
+        "can open, such as `s3://bucket/data` (not for `images`); with `{SPAN}` or "
         "`{YYYY}`, `{MM}` and `{DD}` in it, and maybe `{VERSION}`, a folder or file for each span of data "
         "(docs/spans.md)",
     )
@@ -158,10 +65,36 @@ class DataSection(Settings):
         description="`npz` only, and required there: feature -> name of its array; `{split}` is replaced by the "
         "source that `splits` names",
     )
-    splits: Splits = Field(
+    columns: dict[ColumnName, ColumnType] = Field(
+        default={},
+        description="`csv` and `parquet` only: column -> `int`, `float` or `string`; other columns of a CSV file get "
+        "the narrowest type that all rows fit",
+    )
+    fill: dict[ColumnName, float | int | str] = Field(
+        default={},
+        description="`csv` and `parquet` only: column -> what stands in place of a missing value; without it the "
+        "feature is left out of the example",
+    )
+    ignore: tuple[ColumnName, ...] = Field(
+        default=(), strict=False, description="`csv` and `parquet` only: columns that are not read"
+    )
+    delimiter: str = Field(
+        default=",", min_length=1, max_length=1, description="`csv` only: what stands between the cells"
+    )
+    images: ImagesSection | None = Field(default=None, description="`images` only, and required there")
+    group_by: ColumnName | None = Field(
+        default=None,
+        description="records that agree in this feature fall into the same split, so that one person, one device or "
+        "one day never stands on both sides",
+    )
+    limits: LimitsSection = Field(
+        default=LimitsSection(), description="what absurd inputs are refused by, while they are read"
+    )
+    splits: AnySplits = Field(
         default=Splits(train=8, validation=1, eval=1),
         description="three weights (hash buckets over everything); or three sources, each a name (a sub-folder of "
-        "`path`, or the `{split}` of `arrays`) or `{from: NAME, buckets: N}` (hash buckets within a source)",
+        "`path`, or the `{split}` of `arrays`) or `{from: NAME, buckets: N}` (hash buckets within a source); or "
+        "`{column: NAME, train: [VALUES], validation: [VALUES], eval: [VALUES]}`",
     )
     schema_path: str | None = Field(
         default=None,
@@ -184,13 +117,18 @@ class DataSection(Settings):
         return by_output(self.label)
 
     @property
+    def splits_by_column(self) -> bool:
+        """Whether a column says which split a record belongs to."""
+        return isinstance(self.splits, ColumnSplits)
+
+    @property
     def window_spans(self) -> int | None:
         """How many of the newest spans are read; `None`: all, or there are no spans."""
         return self.window.spans if isinstance(self.window, WindowSize) else None
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataSection":
-        faults = [*self._array_faults(), *self._span_faults()]
+        faults = [*self._array_faults(), *self._span_faults(), *self._format_faults()]
         for output, names in by_output(self.label_names or ()).items():
             twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
             if twice is not None:
@@ -212,6 +150,26 @@ class DataSection(Settings):
         return [
             Fault((key,), must, str(value), advice) for key, value in given.items() if value not in (None, "window")
         ]
+
+    def _format_faults(self) -> list[Fault]:
+        """Keys that the format does not know, and what `images` needs."""
+        tables = ("csv", "parquet")
+        owners = {"columns": tables, "fill": tables, "ignore": tables, "delimiter": ("csv",), "images": ("images",)}
+        faults = [
+            Fault((key,), f"must be left out unless format is {' or '.join(formats)}", f"format {self.format}")
+            for key, formats in owners.items()
+            if getattr(self, key) != DataSection.model_fields[key].default and self.format not in formats
+        ]
+        if self.format == "images" and self.images is None:
+            example = "{height: 96, width: 96, channels: 3}"
+            faults.append(Fault(("images",), "must be given when format is images", "nothing", f"write {example}"))
+        if self.format == "images" and is_uri(self.path):
+            faults.append(Fault(("path",), "must be a folder on a disk when format is images", show(self.path)))
+        if self.format == "images" and len(self.labels) > 1:
+            faults.append(Fault(("label",), "must be one feature when format is images", ", ".join(self.labels)))
+        if self.group_by is not None and isinstance(self.splits, ColumnSplits):
+            faults.append(Fault(("group_by",), "must be left out when splits name a column", self.group_by))
+        return faults
 
     def _array_faults(self) -> list[Fault]:
         here = ("arrays",)

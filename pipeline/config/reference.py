@@ -23,6 +23,8 @@ data:
     train: {from: train, buckets: 9}
     validation: {from: train, buckets: 1}
     eval: test
+  group_by: camera             # no camera stands on both sides; leave it out to let each example fall by itself
+  limits: {examples: 1000000}
   schema: shapes.pbtxt         # leave it out to have the schema inferred from the train split
   guard: {drift: {notice: 0.1, stop: 0.4}}   # between spans; or skew
   label_names: [circle, square, triangle]
@@ -103,6 +105,9 @@ _SECTIONS = {
     "data.guard": "GuardSection",
     "data.guard.drift, .skew": "Limits",
     "data.splits.train, .validation, .eval": "SplitSource",
+    "data.splits (by a column)": "ColumnSplits",
+    "data.images": "ImagesSection",
+    "data.limits": "LimitsSection",
     "model": "ModelSection",
     "model.search": "SearchSettings",
     "train": "TrainSection",

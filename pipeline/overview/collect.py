@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.cycles.record import Record, Status
 from pipeline.config import Config
 from pipeline.cycles import history as cycle_history
-from pipeline.cycles.record import Record, Status
 from pipeline.overview.gist import gist
 from pipeline.overview.running import unfinished
 from pipeline.overview.versions import Versions, read_versions

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx.types import artifact_utils
@@ -187,15 +188,37 @@ def test_a_broken_schema_is_named(tmp_path, statistics, registry):
         read_schema(tmp_path, statistics, registry)
 
 
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """A real file: the card of a version reads its interface."""
+    model, folder = tf.Module(), str(tmp_path_factory.mktemp("saved"))
+    double = tf.function(lambda x: {"y": 2.0 * x}, input_signature=[tf.TensorSpec((1, 2), tf.float32, "x")])
+    tf.saved_model.save(model, folder, signatures={"serving_default": double})
+    return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+
+
 @pytest.fixture
-def pushing(tmp_path, registry):
+def pushing(tmp_path, registry, content):
     """`pushing(**inputs)` pushes a selected model; returns the current version."""
     selected = at(Model(), tmp_path / "selected")
-    model_artifact.save_tflite(b"TFL3", selected, [{"step": "quantize", "inputs": [], "outputs": []}])
-    chosen = {"selected": "int8", "reason": "smallest", "gate": {}, "edge": {}, "champion": None}
+    audit = {"sparsity": 0.0, "distinct_weights": 0, "operators": {"MUL": 1}, "float_operators": ["MUL"]}
+    tensor = {"name": "x", "shape": [1, 2], "dtype": "float32", "scale": 0.0, "zero_point": 0}
+    report = {"step": "quantize", "inputs": [tensor], "outputs": [tensor | {"name": "y"}], "audit": audit}
+    model_artifact.save_tflite(content, selected, [report])
+    edge = {"profile": "cpu", "latency": None, "host": {}, "arena_bytes": None, "arena_source": None, "macs": None}
+    chosen = {
+        "selected": "int8",
+        "reason": "smallest",
+        "gate": {"confidence": 0.95, "examples": 1, "metrics": {}},
+        "slices": [],
+        "checks": [],
+        "edge": {**edge, "size_bytes": len(content), "gzip_bytes": 1},
+        "champion": None,
+    }
     (tmp_path / "selected" / "selection.json").write_text(json.dumps(chosen))
     (tmp_path / "selected" / edge_pusher.GOLDEN_FILE).write_bytes(b"golden")
-    facts = json.dumps({"name": "small", "steps": {"int8": []}, "label_names": None})
+    known = {"name": "small", "steps": {"int8": []}, "label_names": None, "task": "multiclass", "seed": 1}
+    facts = json.dumps({**known, "config_sha256": "0" * 64, "card": {}})
 
     def run(**inputs):
         pushed = at(PushedModel(), tmp_path / "pushed")
@@ -207,11 +230,11 @@ def pushing(tmp_path, registry):
     return run
 
 
-def test_the_schema_is_a_file_of_the_version(tmp_path, pushing):
+def test_the_schema_is_a_file_of_the_version(tmp_path, pushing, content):
     assert "schema.pbtxt" not in pushing().names()
     schema = at(Schema(), tmp_path / "given")
     (tmp_path / "given" / "schema.pbtxt").write_text(FROZEN)
-    Path(tmp_path / "selected" / "Format-Serving" / "tflite").write_bytes(b"TFL3 another")
+    Path(tmp_path / "selected" / "Format-Serving" / "tflite").write_bytes(content + bytes(4))
     version = pushing(schema=schema)
     assert version.read("schema.pbtxt").decode() == FROZEN
     assert "schema.pbtxt" in version.manifest["files"]

@@ -186,3 +186,26 @@ def test_the_command_answers_people_and_programs(tmp_path, capsys):
     )
     assert main(["data", "fetch", "digits", "--from", "x"]) == 2
     assert main(["data", "fetch", "nothing"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "head", "first"),
+    [
+        ("diabetes", 442, "age,sex,bmi,bp,s1,s2,s3,s4,s5,s6,progression", "59,2,32.1,101,157,93.2,38,4,4.8598,87,151"),
+        ("breast-cancer", 569, "mean_radius,mean_texture,", "17.99,10.38,122.8,"),
+    ],
+)
+def test_tables_are_written_once_and_checked(tmp_path, name, rows, head, first):
+    fetched = fetch(name, tmp_path / "table", None, {})
+    (file,) = fetched.sha256
+    lines = (tmp_path / "table" / file).read_text().splitlines()
+    assert len(lines) == rows + 1
+    assert lines[0].startswith(head)
+    assert lines[1].startswith(first)
+    assert not fetch(name, tmp_path / "table", None, {}).created
+    with pytest.raises(UserError, match="--from must be left out"):
+        fetch(name, tmp_path / "other", tmp_path, {})
+    with (tmp_path / "table" / file).open("a") as stream:
+        stream.write("more\n")
+    with pytest.raises(UserError, match="must have sha256"):
+        fetch(name, tmp_path / "table", None, {})

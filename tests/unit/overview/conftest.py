@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from components.cycles.record import Record, Status
 from pipeline.config import load
 from pipeline.cycles.fingerprint import Fingerprint
-from pipeline.cycles.record import Record, Status
 from pipeline.processes import this_process
 from registry import Registry
 

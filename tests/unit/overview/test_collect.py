@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.cycles.record import Records, Status
+from components.cycles.record import Status
+from pipeline.cycles.records import Records
 from pipeline.overview.collect import Overview
 from pipeline.overview.gist import gist
 from pipeline.overview.versions import Versions

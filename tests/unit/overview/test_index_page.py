@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from pipeline.cycles.record import Records, Status
+from components.cycles.record import Status
+from pipeline.cycles.records import Records
 from pipeline.overview.collect import Overview
 from pipeline.progress_file import ProgressFile
 from report import index_page, timeline

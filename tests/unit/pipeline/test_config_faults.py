@@ -11,7 +11,10 @@ TOP = (
     "must be one of name, seed, data, model, train, variants, gate, export, edge, select, push, card, cycle, hooks, "
     "kubeflow, runtime"
 )
-DATA = "must be one of format, path, window, eval_on, label, arrays, splits, schema, guard, label_names"
+DATA = (
+    "must be one of format, path, window, eval_on, label, arrays, columns, fill, ignore, delimiter, images, group_by, "
+    "limits, splits, schema, guard, label_names"
+)
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
 WORDS = "lower-case letters and digits, with single underscores between, starting with a letter"
@@ -106,7 +109,7 @@ CASES = [
         '+1 data.window: must be all or {spans: N}; got "some"'
     ]),
     ("format: tfrecord", "format: tfrecords", [
-        'data.format: must be one of tfrecord, npz; got "tfrecords"; did you mean tfrecord?'
+        'data.format: must be one of tfrecord, npz, csv, parquet, images; got "tfrecords"; did you mean tfrecord?'
     ]),
     ("format: tfrecord", "fromat: tfrecord", [
         f"data.fromat: {DATA}; got the unknown key fromat; did you mean format?"

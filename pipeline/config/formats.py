@@ -1,0 +1,34 @@
+"""Parts of the section `data` that only some formats know: columns of tables, images, limits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from compression.settings import Settings
+from pipeline.config.names import FEATURE_NAME
+
+ColumnName = Annotated[str, Field(pattern=FEATURE_NAME)]
+ColumnType = Literal["int", "float", "string"]
+
+
+class ImagesSection(Settings):
+    """What the images of `format: images` are made into."""
+
+    height: int = Field(ge=1, le=4096, description="in pixels")
+    width: int = Field(ge=1, le=4096, description="in pixels")
+    channels: Literal[1, 3] = Field(default=3, description="1: grey; 3: red, green and blue")
+    resize: Literal["pad", "crop", "stretch", "exact"] = Field(
+        default="pad",
+        description="what is done with images of another size: `pad` keeps all of them and fills up with black, `crop` "
+        "fills the frame and cuts off, `stretch` changes the proportions, `exact` refuses them",
+    )
+    max_unreadable: int = Field(
+        default=0, ge=0, description="how many images may be unreadable before the data are refused; all are reported"
+    )
+
+
+class LimitsSection(Settings):
+    """What absurd inputs are refused by, while they are read."""
+
+    examples: int | None = Field(default=None, ge=1, description="most examples in all")
+    bytes: int | None = Field(default=None, ge=1, description="most bytes of records in all, as `tf.Example` messages")
