@@ -256,7 +256,7 @@ def test_steps_never_touch_the_eval_split(make_config, run_here, tmp_path):
     assert ran(finished) > {"trainer", "quantize-pqat-io"}
     # A run that ends before its summary node tells as much as it got to.
     ended = read_details(finished)
-    assert [curve["node"] for curve in ended["curves"]][0] == "trainer"
+    assert ended["curves"][0]["node"] == "trainer"
     assert len(ended["curves"]) == 3
     assert len(ended["layers"]["pqat_io"]) == 4
     assert ended["statistics"][0]["split"] == "train"
