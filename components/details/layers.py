@@ -10,6 +10,8 @@ from components.outcomes import Outcome
 
 BASELINE = "baseline"
 
+_ERRORS = ("weights", "output", "before")
+
 
 def collect(
     input_dict: Mapping[str, list[Artifact]], found: Sequence[Outcome], missing: dict[str, str]
@@ -26,7 +28,7 @@ def collect(
     reports |= {outcome.name: outcome.reports for outcome in found}
     made = {name: _conversion(of_file) for name, of_file in reports.items()}
     missing |= {f"layers.{name}": "there is no file" for name, report in made.items() if not report}
-    return {name: _rows(report) for name, report in made.items() if report}
+    return {name: rows_of(report) for name, report in made.items() if report}
 
 
 def _conversion(reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -34,9 +36,12 @@ def _conversion(reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next((report for report in reports if report["step"] == "quantize"), {})
 
 
-def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rows_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one file, from the report of its conversion."""
     weights = report["audit"]["weights"]
-    errors = report.get("layer_errors", {}).get("weights") or [{}] * len(weights)
+    measured = report.get("layer_errors", {"weights": [], "reason": "errors were not measured"})
+    unknown = {"not_measured": dict.fromkeys(_ERRORS, measured["reason"])}
+    errors = measured["weights"] or [unknown] * len(weights)
     return [_row(weight, error) for weight, error in zip(weights, errors, strict=True)]
 
 
@@ -48,6 +53,6 @@ def _row(weight: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
             key: weight[key]
             for key in ("op", "dtype", "shape", "elements", "size_bytes", "sparsity", "distinct", "entropy_bytes")
         },
-        "error": {key: error.get(key) for key in ("weights", "output", "before")},
-        "not_measured": error.get("not_measured", {}),
+        "error": {key: error.get(key) for key in _ERRORS},
+        "not_measured": error["not_measured"],
     }
