@@ -1,6 +1,7 @@
 """Summary: everything a run has to say, from its artifacts alone, so that it exists on a cluster too."""
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ from components.selector import read_selection
 from compression.edge import host
 
 SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
 SCHEMA_VERSION = 1
 _GATE_METHOD = (
     "one-sided bounds of the paired difference, {level:.4g} % sure each: score or exact interval for accuracy, paired "
@@ -65,7 +67,7 @@ _NOT_MEASURED = {
 
 
 class _Executor(BaseExecutor):
-    """Writes `summary.json` and `details.json` into the output artifact."""
+    """Writes `summary.json`, `details.json` and the page `report.html` into the output artifact."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:  # noqa: N802 - TFX's name
         run_id = getattr(self._context, "pipeline_run_id", None)
@@ -75,6 +77,20 @@ class _Executor(BaseExecutor):
         files = {SUMMARY_FILE: compose(input_dict, facts, run_id), DETAILS_FILE: details.compose(input_dict, facts)}
         for name, content in files.items():
             (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False))
+        _write_report(folder, *files.values())
+
+
+def _write_report(folder: Path, summary: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """The page of the run, without seconds, which the runner alone knows; a fault costs the page and not the run."""
+    # Imported here: what draws takes a while, and the graph imports this module.
+    from report import run_page
+
+    try:
+        text = run_page.render(summary, known)
+    except Exception:
+        logging.exception("the page of the run was not written; summary.json and details.json were")
+        return
+    (folder / REPORT_FILE).write_text(text)
 
 
 def compose(input_dict: Mapping[str, list[Artifact]], facts: Mapping[str, Any], run_id: str | None) -> dict[str, Any]:

@@ -107,6 +107,18 @@ def prose(text: str) -> Markup:
     return Markup("").join(wrapped)
 
 
+def breakable(name: str) -> Markup:
+    """A long name that may go on in the next line after `_` and `/`.
+
+    >>> breakable("angle/mean_error")
+    Markup('angle/<wbr>mean_<wbr>error')
+    """
+    text = escape(name)
+    for mark in "_/":
+        text = text.replace(mark, Markup(f"{mark}<wbr>"))
+    return text
+
+
 def _inline(text: str, element: str) -> Markup:
     """Our own code as the content of an element; it is never made from data."""
     lowered = text.lower()
@@ -144,4 +156,5 @@ def _environment() -> Environment:
     )
     environment.filters.update(figures.FILTERS)
     environment.filters["prose"] = prose
+    environment.filters["breakable"] = breakable
     return environment

@@ -31,7 +31,7 @@ def main() -> int:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = driver.chromium.launch(executable_path=find(), args=arguments)
         for name, height, text in (
-            ("report", 2210, _run()),
+            ("report", 2270, _run()),
             ("index", 1180, _index(Path(folder))),
         ):
             file = Path(folder) / f"{name}.html"

@@ -17,11 +17,11 @@ _DASHES = {"training": [1, 0], "validation": [5, 3]}
 
 
 def context(facts: Facts) -> Context:
-    """`steps`, one for each training, with its `charts` by measure and `rows` of numbers."""
+    """`steps`, one for each training, with its `charts` by measure and `rows` of numbers, and `absent`."""
     curves = [curve for curve in facts.details["curves"] or () if curve["epochs"]]
     if not curves:
         return {"missing": facts.why("curves")}
-    return {"missing": None, "steps": [_step(curve) for curve in curves]}
+    return {"missing": None, "steps": [_step(curve) for curve in curves], "absent": facts.parts_of("curves")}
 
 
 def _step(curve: Mapping[str, Any]) -> dict[str, Any]:

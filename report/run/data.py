@@ -54,8 +54,8 @@ def _distance(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
     report = data.get(kind)
     title = _DISTANCES[kind]
     if not report:
-        why = (data.get("not_measured") or {}).get(kind, "not measured")
-        return {"title": title, "missing": why}
+        why = (data.get("not_measured") or {}).get(kind, "not measured in this run (docs/data-guard.md says how)")
+        return {"title": title, "short": kind, "missing": why}
     ranked = sorted(report["features"].items(), key=lambda pair: -pair[1])
     limits = [
         f"{word} from {report[key]:g}" for key, word in (("notice", "told"), ("stop", "stops the run")) if report[key]

@@ -81,7 +81,13 @@ class Facts:
             path: Its key in the details or in the summary, such as `confusion` or `baseline.value`.
         """
         reasons = {**self.summary["not_measured"], **((self.given or {}).get("not_measured") or {})}
-        return str(reasons.get(path, _NOT_RECORDED))
+        # Where parts have reasons of their own, such as `layers.int8`, and the whole has none, theirs are the whole's.
+        return str(reasons.get(path) or "; ".join(dict.fromkeys(self.parts_of(path).values())) or _NOT_RECORDED)
+
+    def parts_of(self, path: str) -> Mapping[str, str]:
+        """Part of a fact that is not there to the reason, such as a node of `curves`."""
+        reasons: Mapping[str, str] = (self.given or {}).get("not_measured") or {}
+        return {key.removeprefix(f"{path}."): why for key, why in reasons.items() if key.startswith(f"{path}.")}
 
 
 def limit_of(variant: Variant, rule: str) -> float | None:

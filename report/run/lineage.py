@@ -27,12 +27,14 @@ def _data(facts: Facts, lineage: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     spans, files = facts.summary["spans"], lineage["files"]
     counts = facts.summary["n_examples"] or {}
     examples = sum(count for count in counts.values() if count)
-    name = f"{len(spans)} span{'s' if len(spans) != 1 else ''}" if spans else "data"
+    said = f"{figures.count(files)} file{'s' if files != 1 else ''}" if files else "data"
+    name = said
     if spans:
-        name += f": {', '.join(str(span['name']) for span in spans[:6])}{', …' if len(spans) > 6 else ''}"
-    said = f"{figures.count(files)} file{'s' if files != 1 else ''}, " if files else ""
-    read = f"{said}{figures.count(examples)} examples" if examples else said.rstrip(", ")
-    return _stage("Data", name, ("", read), ("examples", lineage["examples"] or ""))
+        some = ", ".join(str(span["name"]) for span in spans[:6])
+        name = f"{len(spans)} span{'s' if len(spans) != 1 else ''}: {some}{', …' if len(spans) > 6 else ''}"
+    beside = [said] if spans and files else []
+    beside += [f"{figures.count(examples)} examples"] if examples else []
+    return _stage("Data", name, ("", ", ".join(beside)), ("examples", lineage["examples"] or ""))
 
 
 def _float_model(facts: Facts, lineage: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

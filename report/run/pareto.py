@@ -51,7 +51,10 @@ _COSTS = (
 
 
 def context(facts: Facts) -> Context:
-    """`choices` (key, word), `specs` (key to a chart), `limit` and `fronts` (key to the names on the front)."""
+    """What an axis may show, with a chart for each.
+
+    `choices` (key, word), `specs` by key, `fronts` (names by key), `limit` (the gate's), and which way is `better`.
+    """
     models = [variant for variant in facts.variants if variant["value"] is not None]
     costs = [cost for cost in _COSTS if any(cost.of(variant) is not None for variant in models)]
     if not costs:
@@ -64,6 +67,7 @@ def context(facts: Facts) -> Context:
         "choices": [(cost.key, cost.choice) for cost in costs],
         "specs": {cost.key: _spec(facts, points[cost.key], cost, limit) for cost in costs},
         "limit": limit,
+        "better": "Up" if facts.higher_is_better else "Down",
         "fronts": {cost.key: _on_front(points[cost.key]) for cost in costs},
     }
 

@@ -69,7 +69,7 @@ def _spec(rows: Sequence[Mapping[str, Any]], metric: str) -> charts.Spec | None:
     y = alt.Y("slice:N", scale=scale, sort=None, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
     x = alt.X(
         "drop:Q",
-        title=f"drop of {metric}: right of 0 it is worse than the float model",
+        title=f"drop of {metric}",
         axis=alt.Axis(tickCount=6, labelFlush=False),
     )
     zero = alt.Chart(charts.table([{"drop": 0}])).mark_rule(color="var(--line-strong)", aria=False).encode(x=x)

@@ -8,7 +8,7 @@ from report import figures
 from report.run.facts import Context, Facts, Variant
 from report.run.variants import MARKS
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 172, 62, 34, 10
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 184, 62, 34, 10
 _LETTERS = 22
 # These belong to one variant each: the box with its name, at the end of its branch, stands for them.
 _FINISHING = ("quantize", "raw", "gate", "edge")

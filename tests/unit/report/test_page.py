@@ -1,6 +1,7 @@
 """The frame of every page: one file, nothing from elsewhere, nothing of data that runs."""
 
 import base64
+import doctest
 import hashlib
 import html
 import json
@@ -23,6 +24,20 @@ def test_embedded_data_hold_no_character_that_html_or_javascript_could_misread(t
 def test_embedded_data_are_numbers_that_json_knows():
     with pytest.raises(ValueError, match="JSON"):
         page.embed([float("nan")])
+
+
+def test_the_examples_of_the_docstrings_are_true():
+    results = doctest.testmod(page)
+    assert results.attempted >= 3
+    assert results.failed == 0
+
+
+@pytest.mark.parametrize("text", ["a `<b>` c", "`<b>", "</code>`x`", "a_<b>/c"])
+def test_markup_for_names_lets_no_markup_of_data_through(text):
+    for marked in (page.prose(text), page.breakable(text)):
+        assert re.sub("</?code>|<wbr>", "", marked) == html.escape(text).replace("&#x27;", "&#39;").replace(
+            "`", "" if "<code>" in marked else "`"
+        )
 
 
 def test_code_that_would_end_its_own_element_is_refused():
