@@ -13,6 +13,7 @@ _ROW = 26
 _MOST_ROWS = 120
 
 _MEASURES: Mapping[str, tuple[str, str]] = {
+    "added": ("Error added", "error that the layer adds to what it reads"),
     "output": ("Error of the output", "relative error of the layer's output"),
     "weights": ("Error of the weights", "relative error of the weights"),
     "size_bytes": ("Bytes", "bytes of the weights"),
@@ -61,15 +62,22 @@ def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str
                 "shape": " × ".join(map(str, layer["shape"])),
                 "part": layer["size_bytes"] / largest,
                 "before": reference.get(_key(layer)) if name != _BASELINE else None,
-                "errors": {kind: (layer["error"] or {}).get(kind) for kind in ("weights", "output")},
+                "errors": _errors(layer),
             }
             for layer in layers
         ],
     }
 
 
+def _errors(layer: Mapping[str, Any]) -> dict[str, float | None]:
+    """Errors of a layer; what it adds is what its output is off beyond what it reads."""
+    error: Mapping[str, float | None] = layer["error"] or {}
+    output, before = error.get("output"), error.get("before")
+    added = None if output is None or before is None else max(0.0, output - before)
+    return {"weights": error.get("weights"), "output": output, "added": added}
+
+
 def _cell(name: str, layer: Mapping[str, Any]) -> charts.Row:
-    error = layer["error"] or {}
     return {
         "variant": "float model" if name == _BASELINE else name,
         "layer": _key(layer),
@@ -77,8 +85,7 @@ def _cell(name: str, layer: Mapping[str, Any]) -> charts.Row:
         "dtype": layer["dtype"],
         "size_bytes": layer["size_bytes"],
         "sparsity": layer["sparsity"],
-        "weights": error.get("weights"),
-        "output": error.get("output"),
+        **_errors(layer),
     }
 
 

@@ -141,6 +141,21 @@ def test_a_part_of_the_facts_that_is_missing_is_named_with_its_reason(pushed_run
     assert "Trainings the node did not finish" in said
 
 
+def test_what_a_layer_adds_to_the_error_is_what_it_is_off_beyond_its_inputs(pushed_run):
+    summary, details = pushed_run
+    rows = details["layers"]["pqat_int8"]
+    for row, error in zip(
+        rows, [(0.01, 0.05, 0.0), (0.01, 0.05, 0.03), (0.01, 0.02, 0.03), (None, None, None)], strict=True
+    ):
+        row["error"] = dict(zip(("weights", "output", "before"), error, strict=True))
+    summary["variants"] = [variant for variant in summary["variants"] if variant["name"] == "pqat_int8"]
+    details["layers"] = {name: details["layers"][name] for name in ("pqat_int8", "baseline")}
+    page = Page(run_page.render(summary, details))
+    spec = json.loads(page.data["charts"])["layers"]["choices"]["added"]
+    (values,) = spec["datasets"].values()
+    assert [row["value"] for row in values] == pytest.approx([0.05, 0.02, 0.0])
+
+
 @pytest.fixture
 def without_drawings(monkeypatch):
     """Leaves out what takes long: Altair's own check of each specification."""
