@@ -54,7 +54,7 @@ _TYPES = {
     "statistics": ExampleStatistics,
     "drift": ExampleStatistics,
     "edge_baseline": InfraBlessing,
-    "model_run": ModelRun,
+    "training": ModelRun,
     "search": TunerResults,
     "pushed": PushedModel,
 }
@@ -221,7 +221,7 @@ class Summary(BaseComponent):
 
     Args:
         variants: Variant name to its channels.
-        inputs: `examples`, `statistics`, `drift`, `float_model`, `model_run`, `baseline`, `edge_baseline`, `champion`,
+        inputs: `examples`, `statistics`, `drift`, `float_model`, `training`, `baseline`, `edge_baseline`, `champion`,
             `search`, `selected`, `pushed`, and the model of every step that trains under `fan_in.step_key`.
         facts: See `compose`.
         code_sha256: Makes a change of code known to the cache.

@@ -21,7 +21,7 @@ def standing(input_dict: Mapping[str, list[Artifact]]) -> Standing | None:
 
 def warm_start(input_dict: Mapping[str, list[Artifact]]) -> dict[str, Any] | None:
     """`{used, version, reason}` of the training; `None` when no warm start was asked for, or nothing was trained."""
-    model_run = fan_in.single(input_dict, "model_run")
+    model_run = fan_in.single(input_dict, "training")
     found = warm_starts.read(model_run) if model_run else None
     return {**found, "reason": found["reason"] or None} if found else None
 

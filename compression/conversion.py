@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import tf_keras as keras
+
 from compression import keras_models, promises, quantize
 from compression.audit import Audit, audit
-from compression.data import TrainingData
+from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
-from compression.errors import OutputMismatch
+from compression.errors import CompressionError, OutputMismatch
 from compression.evaluate import evaluate
 from compression.kernels import Kernel, kernels
+from compression.layer_errors.measure import LayerError, measure
 from compression.lut import lut_bytes
 from compression.predict import TFLitePredictor
+from compression.qat import is_quantization_aware
+from compression.quantization.converter import convert_whole
 from compression.settings import QuantizeSettings
 from compression.step_promises import promise_mode
 
@@ -51,7 +56,8 @@ class Finished:
     Attributes:
         content: The flatbuffer.
         report: Plain values for JSON: `audit`, `promises: {made, broken}`, `mismatch` (why the file is not the model's;
-            `None` when it is), `sizes`, `inputs`, `outputs`, `max_abs_error`, `validation`.
+            `None` when it is), `sizes`, `inputs`, `outputs`, `max_abs_error`, `validation`, and
+            `layer_errors`: `{weights: one `LayerError` for each of `audit.weights`, reason: why there are none}`.
     """
 
     content: bytes
@@ -90,8 +96,35 @@ def finish(request: Request) -> Finished:
         "outputs": [asdict(tensor) for tensor in predictor.outputs],
         "max_abs_error": quantize.max_abs_error(model, content, data.validation, _EQUIVALENCE_EXAMPLES),
         "validation": evaluate(predictor.answers, data.validation, request.metric, data.task),
+        "layer_errors": _layer_errors(request.settings, model, content, audited, data.train),
     }
     return Finished(content, report)
+
+
+def _layer_errors(
+    settings: QuantizeSettings, model: keras.Model, content: bytes, audited: Audit, train: Split
+) -> Report:
+    """`{weights: [..], reason}`: what quantization cost each weight tensor and its layer, or why that is not known."""
+    reason = _not_comparable(settings, model)
+    rows: list[LayerError] = []
+    if not reason:
+        try:
+            # The file is made already: a second conversion does not touch its bytes.
+            reference = convert_whole(model, QuantizeSettings(mode="float32"), train, ranges=False)
+            stored = [row.stored for row in audited.weights]
+            rows = measure(content, reference, stored, train, rounded=is_quantization_aware(model))
+        except CompressionError as error:
+            reason = str(error)
+    return {"weights": [row.to_dict() for row in rows], "reason": reason or None}
+
+
+def _not_comparable(settings: QuantizeSettings, model: keras.Model) -> str:
+    if settings.mode == "float32":
+        return "it is the float32 file itself"
+    if is_quantization_aware(model) and keras_models.looping_layers(model):
+        # The converter may crash on trained ranges inside a loop, and would take the finished file along.
+        return "a quantization-aware model with loops has no float32 file to compare with"
+    return ""
 
 
 def _own_precisions(settings: QuantizeSettings, made: Report) -> dict[str, str]:

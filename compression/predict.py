@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from compression.errors import CompressionError
 from compression.outputs import keys
@@ -67,8 +67,9 @@ def dequantize_array(values: np.ndarray, scale: float, zero_point: int) -> np.nd
 class TFLitePredictor:
     """Runs a TFLite model by feature names, floats in and floats out whatever the model's own types are.
 
-    XNNPACK is on, as on a device. Not safe for use by several threads at once. A file for batches of one example is
-    asked example by example, its variables (the state of a fused LSTM) reset before each.
+    XNNPACK is on, as on a device, unless all tensors are kept to be looked at. Not safe for use by several threads at
+    once. A file for batches of one example is asked example by example, its variables (the state of a fused LSTM)
+    reset before each.
 
     Attributes:
         input_names: Names of the features that the model takes.
@@ -76,8 +77,14 @@ class TFLitePredictor:
         outputs: The outputs, in the model's order.
     """
 
-    def __init__(self, model: bytes | Path, num_threads: int = 1) -> None:
+    def __init__(self, model: bytes | Path, num_threads: int = 1, *, keep_tensors: bool = False) -> None:
         source: dict[str, Any] = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+        if keep_tensors:
+            # What XNNPACK computes stays inside of it.
+            source |= {
+                "experimental_preserve_all_tensors": True,
+                "experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            }
         try:
             self._interpreter = Interpreter(**source, num_threads=num_threads)
             self._batch_size: int | None = None
@@ -118,10 +125,20 @@ class TFLitePredictor:
             found = ", ".join(f"{name}: {len(array)}" for name, array in arrays.items())
             raise CompressionError(f"all features of a batch must have as many examples, got {found}; align the arrays")
         size = sizes.pop()
-        if not any(info.shape[:1] == (1,) for info in self.inputs):
+        if not self.one_at_a_time:
             return self._answer(arrays, size)
         parts = [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(size)]
         return one_after_another([self._answer(part, 1) for part in parts])
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether the file takes batches of one example only."""
+        return any(info.shape[:1] == (1,) for info in self.inputs)
+
+    def tensor(self, index: int) -> np.ndarray:
+        """What a tensor of the first graph holds after the last call, in its own type; needs `keep_tensors`."""
+        values: np.ndarray = self._interpreter.get_tensor(index)
+        return values
 
     def _answer(self, arrays: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
         try:

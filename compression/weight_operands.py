@@ -82,15 +82,21 @@ def stored_weights(graphs: list[Graph]) -> list[StoredWeight]:
     return [weight for number, graph in enumerate(graphs) for weight in _of_graph(number, graph)]
 
 
-def _of_graph(number: int, graph: Graph) -> Iterator[StoredWeight]:
+def readers(graph: Graph) -> dict[int, list[tuple[Operator, int]]]:
+    """Operators that read a tensor as weights, each with the position of the operand, by the tensor's index."""
     producers = {index: operator for operator in graph.operators for index in operator.outputs}
-    readers: dict[int, list[Operator]] = {}
+    found: dict[int, list[tuple[Operator, int]]] = {}
     for operator in graph.operators:
         for position in WEIGHT_OPERANDS.get(operator.name, ()):
             if position < len(operator.inputs):
                 index = _constant(operator.inputs[position], producers)
-                readers.setdefault(index, []).append(operator)
-    for index, operators in readers.items():
+                found.setdefault(index, []).append((operator, position))
+    return found
+
+
+def _of_graph(number: int, graph: Graph) -> Iterator[StoredWeight]:
+    for index, reading in readers(graph).items():
+        operators = [operator for operator, _ in reading]
         tensor = graph.tensors[index]
         if index < 0 or tensor.values is None or tensor.values.ndim == 0 or tensor.dtype in _NO_WEIGHTS:
             continue

@@ -25,7 +25,7 @@ def run_sources(config: Config, plan: Plan) -> dict[str, Source]:
         "drift": (config.data.guard is not None, ("drift", "drift")),
         "search": (config.model.search is not None, ("search", "tuner_results")),
         "champion": (config.asks_champion, ("champion", "champion")),
-        "model_run": (root == "trainer", (root, "model_run")),
+        "training": (root == "trainer", (root, "model_run")),
     }
     raw = config.export.inputs == "raw"
     return {

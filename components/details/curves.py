@@ -20,7 +20,7 @@ def collect(
     """One entry for every node that trained: `{node, title, variants, epochs, series}`, in the order of the tree.
 
     Args:
-        input_dict: The Trainer's `model_run`, and the model of every step under `fan_in.step_key`.
+        input_dict: The Trainer's `model_run` as `training`, and the model of every step under `fan_in.step_key`.
         tree: The nodes; those that train have a kind of `TRAINING_KINDS`.
         missing: Gets a reason for every node that has no curve.
     """
@@ -38,7 +38,7 @@ def collect(
 
 
 def _of_trainer(input_dict: Mapping[str, list[Artifact]]) -> dict[str, list[float]] | None:
-    model_run = fan_in.single(input_dict, "model_run")
+    model_run = fan_in.single(input_dict, "training")
     path = f"{model_run.uri}/{HISTORY_FILE}" if model_run else None
     if path is None or not fileio.exists(path):
         return None

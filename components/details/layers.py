@@ -10,6 +10,8 @@ from components.outcomes import Outcome
 
 BASELINE = "baseline"
 
+_ERRORS = ("weights", "output", "before")
+
 
 def collect(
     input_dict: Mapping[str, list[Artifact]], found: Sequence[Outcome], missing: dict[str, str]
@@ -36,7 +38,9 @@ def _conversion(reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     weights = report["audit"]["weights"]
-    errors = report.get("layer_errors", {}).get("weights") or [{}] * len(weights)
+    measured = report.get("layer_errors", {"weights": [], "reason": "errors were not measured"})
+    unknown = {"not_measured": dict.fromkeys(_ERRORS, measured["reason"])}
+    errors = measured["weights"] or [unknown] * len(weights)
     return [_row(weight, error) for weight, error in zip(weights, errors, strict=True)]
 
 
@@ -48,6 +52,6 @@ def _row(weight: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
             key: weight[key]
             for key in ("op", "dtype", "shape", "elements", "size_bytes", "sparsity", "distinct", "entropy_bytes")
         },
-        "error": {key: error.get(key) for key in ("weights", "output", "before")},
-        "not_measured": error.get("not_measured", {}),
+        "error": {key: error.get(key) for key in _ERRORS},
+        "not_measured": error["not_measured"],
     }

@@ -16,7 +16,7 @@ def collect(
     """`{spans, files, examples, float_model, warm_start, variants: {name: {nodes, model, sha256}}, version}`.
 
     Args:
-        input_dict: `examples`, `float_model`, `model_run` and `pushed` among others.
+        input_dict: `examples`, `float_model`, `training` and `pushed` among others.
         found: The variants.
         tree: The nodes, parents first.
     """

@@ -35,8 +35,11 @@ def _sentence(facts: Facts) -> str:
         return f"{chosen['name']} was chosen, and not pushed."
     if not summary["variants"] or all(variant["status"] == "not_run" for variant in summary["variants"]):
         return "Nothing was pushed: the run ended before a variant was judged."
+    if any(variant["status"] == "passed" for variant in summary["variants"]):
+        return "Nothing was pushed, although a variant passed."
     number = len(summary["variants"])
-    return f"Nothing was pushed: {'the only variant' if number == 1 else f'none of {number} variants'} passed."
+    none = f"none of {number} variants passed" if number > 1 else "the only variant did not pass"
+    return f"Nothing was pushed: {none}."
 
 
 def _gain(facts: Facts, chosen: Variant) -> str:

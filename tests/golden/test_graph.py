@@ -252,7 +252,7 @@ def test_the_champion_is_there_for_those_who_ask(champion_config, nodes):
         assert inputs["raw_examples"] == ["ingest.examples", "(optional)"]
     assert found["trainer"]["inputs"]["base_model"][0] == "champion.float_model"
     assert found["summary"]["inputs"]["champion"] == ["champion.champion", "(optional)"]
-    assert found["summary"]["inputs"]["model_run"] == ["trainer.model_run", "(optional)"]
+    assert found["summary"]["inputs"]["training"] == ["trainer.model_run", "(optional)"]
 
 
 def test_warm_start_alone_asks_the_champion_nothing():
@@ -277,6 +277,7 @@ def test_a_pretrained_model_stands_where_the_trainer_stood(nodes, tmp_path):
     expected = {node["id"]: node for node in map(plain, nodes)}
     assert got.keys() - expected.keys() == {"pretrained"}
     assert expected.keys() - got.keys() == {"trainer"}
+    assert expected["summary"]["inputs"].pop("training") == ["trainer.model_run", "(optional)"]  # nothing was trained
     for node_id in got.keys() & expected.keys() - {"transform"}:
         inputs = json.loads(json.dumps(expected[node_id]["inputs"]).replace("trainer.", "pretrained."))
         assert got[node_id]["inputs"] == inputs

@@ -93,6 +93,10 @@ def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(failed_
     ("changes", "sentence"),
     [
         ({"status": "blocked", "pushed": None, "selected": None}, "Nothing was pushed: none of 5 variants passed."),
+        (
+            {"status": "blocked", "pushed": None, "selected": None, "variants": 1},
+            "Nothing was pushed: the only variant did not pass.",
+        ),
         ({"status": "blocked", "pushed": None}, "pqat_int8 was chosen, and not pushed."),
         ({"status": "failed", "pushed": None, "exit_code": 130}, "The run was interrupted in trainer."),
         ({"status": "failed", "pushed": None, "exit_code": 1}, "The run failed in edge-pusher."),
@@ -100,7 +104,11 @@ def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(failed_
 )
 def test_a_run_that_pushed_nothing_says_why_in_one_sentence(pushed_run, changes, sentence):
     summary, details = pushed_run
-    summary.update(changes)
+    variants = summary["variants"][: changes.get("variants")]
+    summary.update({**changes, "variants": variants})
+    if summary["status"] == "blocked" and not summary["selected"]:
+        for variant in variants:
+            variant.update(status="blocked", reasons=["max_drop of accuracy"])
     ends = {130: ("trainer", "interrupted"), 1: ("edge-pusher", "failed")}
     for node in summary["nodes"]:
         name, status = ends.get(summary["exit_code"], ("", ""))
