@@ -6,8 +6,8 @@ A rule returns nothing without its facts. What is advised was measured: docs/com
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.advice_case import FLOAT_MODES, Advice, Case
-from pipeline.worst_layer import WorstLayer, worst_layer
+from report.advice_case import FLOAT_MODES, Advice, Case
+from report.worst_layer import WorstLayer, worst_layer
 
 _INTEGER = ("int8", "int8_io")
 

@@ -1,6 +1,7 @@
 """What to try: advice for variants that did not pass, where it is the same once for all."""
 
-from report.advice import Advice, advise
+from report.advice import advise
+from report.advice_case import Advice
 from report.run.facts import Context, Facts
 
 _WORTH_IT = ("blocked", "not_enough_data", "failed")
@@ -10,7 +11,7 @@ def context(facts: Facts) -> Context:
     """`advice`, each with the `names` of the variants that it is for."""
     found: dict[Advice, list[str]] = {}
     for variant in facts.variants:
-        for advice in advise(facts.summary, variant) if variant["status"] in _WORTH_IT else ():
+        for advice in advise(facts.summary, variant, facts.given) if variant["status"] in _WORTH_IT else ():
             found.setdefault(advice, []).append(variant["name"])
     if not found:
         passed = all(variant["status"] == "passed" for variant in facts.variants)

@@ -9,7 +9,7 @@ from compression.evaluate import evaluate
 from compression.model_outputs import ask
 from compression.settings import QuantizeSettings, TrainSettings
 from compression.training import train
-from pipeline.worst_layer import worst_layer
+from report.worst_layer import worst_layer
 
 pytestmark = pytest.mark.methods
 
