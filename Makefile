@@ -4,7 +4,7 @@ SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-browser test-kfp screenshots lint chaos image image-root lock clean
+.PHONY: help setup setup-dev run test test-fast test-browser test-image test-kfp screenshots lint chaos image image-root lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
@@ -55,6 +55,10 @@ image: ## The image of Kubeflow's tasks, by Docker, Podman or Buildah (TAG=tfx-e
 
 image-root: ## Its file system in .image/root, by debootstrap and Buildah, without a container engine
 	@$(PYTHON) scripts/image.py root
+
+test-image: setup-dev ## The compiled pipeline on the emulated cluster, its tasks in the image's file system
+	@test -f .image/config.json || $(MAKE) image-root
+	@EDGE_IMAGE=.image $(VENV)/python -m pytest -q tests/integration/test_kubeflow.py
 
 lock: setup-dev ## Compile every lock anew (UPGRADE=1 takes newer releases)
 	@$(VENV)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
