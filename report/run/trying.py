@@ -4,7 +4,7 @@ from report.advice import Advice, advise
 from report.run.facts import Context, Facts
 
 _AFTER_A_FAULT = (
-    "Mend the cause that stands above, and run again: what was finished comes from the cache. The whole traceback is in "
+    "Mend the cause that stands above, and run again: what was finished comes from the cache. The traceback is in "
     "the log of the run."
 )
 _WORTH_IT = ("blocked", "not_enough_data", "failed")
