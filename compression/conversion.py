@@ -10,7 +10,7 @@ from compression import keras_models, promises, quantize
 from compression.audit import Audit, audit
 from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
-from compression.errors import CompressionError, OutputMismatch
+from compression.errors import OutputMismatch
 from compression.evaluate import evaluate
 from compression.kernels import Kernel, kernels
 from compression.layer_errors.measure import LayerError, measure
@@ -113,8 +113,8 @@ def _layer_errors(
             reference = convert_whole(model, QuantizeSettings(mode="float32"), train, ranges=False)
             stored = [row.stored for row in audited.weights]
             rows = measure(content, reference, stored, train, rounded=is_quantization_aware(model))
-        except CompressionError as error:
-            reason = str(error)
+        except Exception as error:  # what is only told of a file must never cost the file
+            reason = str(error) or type(error).__name__
     return {"weights": [row.to_dict() for row in rows], "reason": reason or None}
 
 

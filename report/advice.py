@@ -3,88 +3,29 @@
 A rule returns nothing without its facts. What is advised was measured: docs/compression-results.md and docs/sizes.md.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from report.advice_case import FLOAT_MODES, Advice, Case
+from report.worst_layer import WorstLayer, worst_layer
+
 _INTEGER = ("int8", "int8_io")
-_FLOAT = ("float32", "float16")
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing to try.
-
-    Attributes:
-        rule: Name of the rule that fired.
-        because: The facts, with their numbers.
-        advice: What to do.
-        yaml: What to write into the configuration; empty: nothing.
-    """
-
-    rule: str
-    because: str
-    advice: str
-    yaml: str = ""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A variant in its run.
-
-    Attributes:
-        summary: As in `summary_schema.json`.
-        variant: One of its variants.
-    """
-
-    summary: Mapping[str, Any]
-    variant: Mapping[str, Any]
-
-    @property
-    def prefix(self) -> list[str]:
-        """Its steps before `quantize`, in words."""
-        return list(self.variant["steps"][:-1])
-
-    @property
-    def mode(self) -> str:
-        """The mode of its conversion."""
-        return _mode(self.variant)
-
-    @cached_property
-    def audit(self) -> Mapping[str, Any]:
-        """What the finished file holds; empty without a file."""
-        return self.variant["audit"] or {}
-
-    @cached_property
-    def drop_rules(self) -> list[Mapping[str, Any]]:
-        """Rules about a drop, on all examples, that it broke for sure."""
-        rules = (gate for gate in self.variant["gates"] if gate["rule"].startswith("max_drop") and not gate["slice"])
-        return [gate for gate in rules if gate["state"] == "blocked"]
-
-    def in_float(self) -> Mapping[str, Any] | None:
-        """The variant with the same steps that was converted without integers and has a drop."""
-        return next(
-            (
-                other
-                for other in self.summary["variants"]
-                if other["steps"][:-1] == self.prefix and _mode(other) in _FLOAT and other["drop"] is not None
-            ),
-            None,
-        )
-
-    def reason(self, pattern: str) -> str | None:
-        """The first reason that matches."""
-        return next((reason for reason in self.variant["reasons"] if re.search(pattern, reason)), None)
 
 
 Rule = Callable[[Case], Advice | None]
 
 
-def advise(summary: Mapping[str, Any], variant: Mapping[str, Any]) -> list[Advice]:
-    """Everything that the facts of a run suggest for a variant, in the order of the table."""
-    case = Case(summary, variant)
+def advise(
+    summary: Mapping[str, Any], variant: Mapping[str, Any], details: Mapping[str, Any] | None = None
+) -> list[Advice]:
+    """Everything that the facts of a run suggest for a variant, in the order of the table.
+
+    Args:
+        summary: The run's.
+        variant: One of its variants.
+        details: What lies beside the summary; `None`: nothing, as for runs of older versions.
+    """
+    case = Case(summary, variant, (details or {}).get("layers", {}).get(variant["name"], ()))
     return [advice for rule in RULES if (advice := rule(case)) is not None]
 
 
@@ -114,22 +55,36 @@ def quantization_drop(case: Case) -> Advice | None:
     if case.prefix and (beside is None or beside["status"] != "passed"):
         return None
     before = "the float model itself" if beside is None else f"{beside['name']} drops {_points(beside['drop'])}"
+    worst = worst_layer(case.layers)
     because = (
         f"{case.mode} drops {_points(case.variant['drop'])}, at most {_points(gate['threshold'])} allowed; the same "
-        f"steps in float do not: {before}. Which layer costs most was not measured"
+        f"steps in float do not: {before}. {_blame(case, worst)}"
     )
-    yaml = (
-        f"variants:\n  {case.variant['name']}_qat: [..., qat: {{epochs: 6}}, quantize: {{mode: {case.mode}}}]\n"
-        f"  {case.variant['name']}_mixed: [..., quantize: {{mode: {case.mode}, "
-        f"max_validation_drop: {max(gate['threshold'], 0) / 2:g}}}]"
-    )
+    name = case.variant["name"]
+    qat = f"variants:\n  {name}_qat: [..., qat: {{epochs: 6}}, quantize: {{mode: {case.mode}}}]\n"
+    if worst is not None:
+        return Advice(
+            "quantization_drop",
+            because,
+            f"keep {worst.name} in float (int16x8 does where its activations alone are to blame), or train on with "
+            "8-bit rounding (qat)",
+            f"{qat}  {name}_mixed: [..., quantize: {{mode: {case.mode}, layers: {{{worst.name}: float32}}}}]",
+        )
     return Advice(
         "quantization_drop",
         because,
         "train on with 8-bit rounding (qat), or let max_validation_drop find the worst layers and keep them in float "
         "(layers: {NAME: int16x8} keeps one that you know)",
-        yaml,
+        f"{qat}  {name}_mixed: [..., quantize: {{mode: {case.mode}, "
+        f"max_validation_drop: {max(gate['threshold'], 0) / 2:g}}}]",
     )
+
+
+def _blame(case: Case, worst: WorstLayer | None) -> str:
+    if worst is not None:
+        return str(worst)
+    measured = any(row["error"]["output"] is not None for row in case.layers)
+    return "No layer stands out in error" if measured else "Which layer costs most was not measured"
 
 
 def step_drop(case: Case) -> Advice | None:
@@ -145,7 +100,7 @@ def step_drop(case: Case) -> Advice | None:
 
 def unknown_drop(case: Case) -> Advice | None:
     """Nothing tells the steps' drop from that of the conversion."""
-    if not case.drop_rules or not case.prefix or case.mode in _FLOAT or case.in_float() is not None:
+    if not case.drop_rules or not case.prefix or case.mode in FLOAT_MODES or case.in_float() is not None:
         return None
     because = (
         f"it drops {_points(case.variant['drop'])}, and no variant with the same steps stays in float, so that steps "
@@ -266,10 +221,6 @@ RULES: tuple[Rule, ...] = (
     not_chosen,
 )
 """In the order in which people should read them."""
-
-
-def _mode(variant: Mapping[str, Any]) -> str:
-    return str(variant["steps"][-1]).removeprefix("quantize ").split()[0].rstrip(",")
 
 
 def _has(case: Case, step: str) -> bool:

@@ -28,7 +28,7 @@ def collect(
     reports |= {outcome.name: outcome.reports for outcome in found}
     made = {name: _conversion(of_file) for name, of_file in reports.items()}
     missing |= {f"layers.{name}": "there is no file" for name, report in made.items() if not report}
-    return {name: _rows(report) for name, report in made.items() if report}
+    return {name: rows_of(report) for name, report in made.items() if report}
 
 
 def _conversion(reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -36,7 +36,8 @@ def _conversion(reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next((report for report in reports if report["step"] == "quantize"), {})
 
 
-def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rows_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one file, from the report of its conversion."""
     weights = report["audit"]["weights"]
     measured = report.get("layer_errors", {"weights": [], "reason": "errors were not measured"})
     unknown = {"not_measured": dict.fromkeys(_ERRORS, measured["reason"])}

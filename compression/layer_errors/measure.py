@@ -58,7 +58,7 @@ def measure(
     try:
         found = output_errors(content, reference, paired[0], take(content, train))
         failed = ""
-    except CompressionError as fault:
+    except (CompressionError, RuntimeError, ValueError) as fault:  # LiteRT's own for what it cannot run or show
         found, failed = {}, str(fault)
     before = errors_before(graphs[0], found)
     read_by = [readers(graph) for graph in graphs]

@@ -8,9 +8,11 @@ from typing import Any
 from pipeline.commands.config_argument import add_config, load_config
 from pipeline.config.faults import nearest
 from pipeline.console import Console
+from pipeline.durable import read_json
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
-from report.advice import Advice, advise
+from report.advice import advise
+from report.advice_case import Advice
 
 HELP = "say why a variant ended as it did, and what to try next"
 
@@ -40,7 +42,7 @@ def execute(args: argparse.Namespace, console: Console) -> int:
         known = ", ".join(variants) or "none"
         raise UserError(f"VARIANT must be one of run {summary['run_id']}: {known}, got {args.variant}; {advice}")
     variant = variants[args.variant]
-    found = advise(summary, variant)
+    found = advise(summary, variant, _details(Workspace(config.workspace), summary["run_id"]))
     console.show("\n".join(_lines(summary, variant, found)))
     told = {key: variant[key] for key in ("name", "status", "stage", "reasons", "metric", "value", "drop", "drop_ci")}
     selected = summary["selected"] == variant["name"]
@@ -66,6 +68,11 @@ def read_summary(workspace: Workspace, run_id: str | None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{paths[-1]} must be a readable summary, got: {error}; run again") from None
     return summary
+
+
+def _details(workspace: Workspace, run_id: str) -> dict[str, Any] | None:
+    """What lies beside the summary; `None` for runs of older versions."""
+    return read_json(workspace.run_folder("x").parent / run_id / "details.json")
 
 
 def _lines(summary: dict[str, Any], variant: dict[str, Any], found: list[Advice]) -> list[str]:

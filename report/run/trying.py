@@ -1,6 +1,7 @@
 """What to try: advice for variants that did not pass, where it is the same once for all."""
 
-from report.advice import Advice, advise
+from report.advice import advise
+from report.advice_case import Advice
 from report.run.facts import Context, Facts
 
 _AFTER_A_FAULT = (
@@ -14,7 +15,7 @@ def context(facts: Facts) -> Context:
     """`advice`, each with the `names` of the variants that it is for, and a `hint` for a run that failed."""
     found: dict[Advice, list[str]] = {}
     for variant in facts.variants:
-        for advice in advise(facts.summary, variant) if variant["status"] in _WORTH_IT else ():
+        for advice in advise(facts.summary, variant, facts.given) if variant["status"] in _WORTH_IT else ():
             found.setdefault(advice, []).append(variant["name"])
     hint = _AFTER_A_FAULT if facts.summary["status"] == "failed" else None
     if not found and hint is None:

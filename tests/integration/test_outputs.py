@@ -79,8 +79,13 @@ def run_with(tmp_path_factory, make_config, run_here):
 
 
 @pytest.fixture(scope="module")
-def first(run_with):
-    return run_with([DIGIT, PARITY]).summary
+def first(both):
+    return both.summary
+
+
+@pytest.fixture(scope="module")
+def both(run_with):
+    return run_with([DIGIT, PARITY])
 
 
 def gates(variant):
@@ -120,6 +125,19 @@ def test_the_numbers_are_what_the_pushed_file_answers(first):
     assert manifest["gate"]["metrics"]["parity/recall"]["candidate"] == pytest.approx(recall, abs=1e-6)
     assert {output["name"]: output["shape"] for output in manifest["outputs"]} == {"digit": [-1, 10], "parity": [-1, 1]}
     assert manifest["label_names"] == {"parity": ["even", "odd"]}
+
+
+def test_each_output_has_its_confusion_matrices(both):
+    details = json.loads(both.summary_path.with_name("details.json").read_text())
+    jsonschema.validate(details, json.loads((ROOT / "report" / "details_schema.json").read_text()))
+    digit, parity = details["confusion"]
+    assert (digit["output"], digit["labels"]) == ("digit", [str(number) for number in range(10)])
+    assert (parity["output"], parity["labels"]) == ("parity", ["even", "odd"])
+    for variant in both.summary["variants"]:
+        counts = np.array(digit["variants"][variant["name"]])
+        assert np.trace(counts) / counts.sum() == pytest.approx(variant["value"], abs=1e-9)
+        assert np.sum(parity["variants"][variant["name"]]) == counts.sum()
+    assert {len(curve["series"]) for curve in details["curves"]} == {10}, "loss and metric of each, and the whole loss"
 
 
 def test_devices_get_golden_pairs_of_both_outputs(first):

@@ -121,6 +121,61 @@ def test_edge_check_measures_every_variant(first):
     assert first.summary["baseline"]["latency_ms"]["p50"] > 0
 
 
+@pytest.fixture(scope="module")
+def details(first):
+    return read_details(first)
+
+
+def read_details(finished):
+    """What lies beside the summary; it keeps its schema."""
+    found = json.loads((finished.summary_path.parent / "details.json").read_text())
+    jsonschema.validate(found, json.loads((ROOT / "report" / "details_schema.json").read_text()))
+    return found
+
+
+def test_details_hold_a_curve_of_every_training(first, details):
+    by_kind = {node["id"]: node["kind"] for node in details["tree"]}
+    assert [by_kind[curve["node"]] for curve in details["curves"]] == ["train", "prune", "qat"]
+    trained, pruned, aware = details["curves"]
+    assert (len(pruned["epochs"]), len(aware["epochs"]), aware["variants"]) == (4, 1, ["pqat_io"])
+    for curve in details["curves"]:
+        assert curve["series"].keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
+        assert {len(values) for values in curve["series"].values()} == {len(curve["epochs"])}
+    assert max(trained["series"]["val_accuracy"]) > 0.8
+
+
+def test_details_count_the_answers_that_the_gate_judged(first, details):
+    for v in first.summary["variants"]:
+        counts = np.array(details["confusion"]["variants"][v["name"]])
+        assert counts.sum() == first.summary["n_examples"]["eval"]
+        assert np.trace(counts) / counts.sum() == pytest.approx(v["value"], abs=1e-9)
+    baseline = np.array(details["confusion"]["baseline"])
+    assert np.trace(baseline) / baseline.sum() == pytest.approx(first.summary["baseline"]["value"], abs=1e-9)
+
+
+def test_details_tell_what_quantization_costs_each_layer(details):
+    assert details["layers"].keys() == {"baseline", *VARIANTS}
+    kernels = [["conv_1/kernel"], ["conv_2/kernel"], ["hidden/kernel"], ["digit/kernel"]]
+    for name, rows in details["layers"].items():
+        assert [row["kernels"] for row in rows] == kernels
+        if name in ("int8", "pruned_int8"):
+            assert all(0.001 < row["error"]["weights"] < 0.05 for row in rows)
+        if name != "baseline":
+            assert all(0 < row["error"]["output"] < 0.2 for row in rows)
+            assert rows[0]["error"]["before"] < rows[1]["error"]["before"]
+    assert details["layers"]["baseline"][0]["not_measured"]["weights"] == "it is the float32 file itself"
+
+
+def test_details_name_data_lineage_and_configuration(first, details, config):
+    assert {part["split"]: part["examples"] for part in details["statistics"]} == first.summary["n_examples"]
+    assert [feature["name"] for feature in details["statistics"][0]["features"]] == ["image", "label"]
+    assert details["config"] == config.read_text()
+    lineage, pushed = details["lineage"], first.summary["pushed"]
+    assert lineage["version"] == pushed["version"]
+    assert lineage["variants"][first.summary["selected"]]["sha256"] == pushed["sha256"]
+    assert details["not_measured"] == {}
+
+
 def test_integer_inputs_and_outputs_reach_the_file(first):
     io = variant(first, "pqat_io")["audit"]
     assert (io["input_dtypes"], io["output_dtypes"], io["float_operators"]) == (["int8"], ["int8"], [])
@@ -209,4 +264,11 @@ def test_steps_never_touch_the_eval_split(make_config, run_here, tmp_path):
         path.unlink()
     finished = run_here(config, end="quantize-pqat-io")
     assert ran(finished) > {"trainer", "quantize-pqat-io"}
+    # A run that ends before its summary node tells as much as it got to.
+    ended = read_details(finished)
+    assert ended["curves"][0]["node"] == "trainer"
+    assert len(ended["curves"]) == 3
+    assert len(ended["layers"]["pqat_io"]) == 4
+    assert ended["statistics"][0]["split"] == "train"
+    assert (ended["confusion"], ended["not_measured"]["confusion"]) == (None, "no gate reported")
     assert "failed" not in states(finished).values()

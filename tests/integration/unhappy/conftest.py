@@ -12,6 +12,7 @@ from pipeline import cli
 from registry import Registry
 
 SCHEMA = json.loads((Path(cli.__file__).parent / "summary_schema.json").read_text())
+DETAILS_SCHEMA = json.loads((Path(cli.__file__).parents[1] / "report" / "details_schema.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -104,5 +105,18 @@ def last_summary():
         summary = json.loads(path.read_text())
         jsonschema.validate(summary, SCHEMA)
         return summary
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def last_details():
+    """`last_details(workspace)`: what lies beside the latest summary, which keeps its schema."""
+
+    def read(workspace: Path) -> dict:
+        path = max((workspace / "runs").glob("*/summary.json")).with_name("details.json")
+        details = json.loads(path.read_text())
+        jsonschema.validate(details, DETAILS_SCHEMA)
+        return details
 
     return read

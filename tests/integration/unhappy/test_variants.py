@@ -64,7 +64,7 @@ def test_one_variant_that_fails_leaves_the_others(trained, config_in, call, push
     assert ended.result["pushed"]["version"] in pushed(trained)
 
 
-def test_every_variant_failing_is_a_failure(trained, config_in, call, pushed):
+def test_every_variant_failing_is_a_failure(trained, config_in, call, pushed, last_details):
     before = pushed(trained)
     ended = call("run", config_in(variants={"diverging": DIVERGING}))
     assert ended.code == 1
@@ -73,6 +73,10 @@ def test_every_variant_failing_is_a_failure(trained, config_in, call, pushed):
     assert [line.split()[0] for line in rest] == ["log", "resume"]
     assert "nothing pushed" in ended.out
     assert pushed(trained) == before
+    details = last_details(trained)
+    assert [curve["title"] for curve in details["curves"]] == ["training", "prune 50%"]
+    assert details["not_measured"]["layers.diverging"] == "there is no file"
+    assert (details["layers"].keys(), details["confusion"]) == ({"baseline"}, None)
 
 
 def test_a_conversion_that_takes_too_long_fails_alone(trained, config_in, call):

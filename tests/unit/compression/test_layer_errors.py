@@ -110,6 +110,21 @@ def test_a_baseline_says_why_it_has_no_errors(tmp_path):
     assert found == {"weights": [], "reason": "it is the float32 file itself"}
 
 
+def test_what_cannot_be_measured_costs_no_file(tmp_path, monkeypatch):
+    def broken(*args, **told):
+        raise IndexError("no such operand")
+
+    monkeypatch.setattr(conversion, "measure", broken)
+    model, split = plain([[1.0, 2.0]] * 8, [1.0, 0.5])
+    keras_models.save(model, tmp_path / "model")
+    data = TrainingData(split, split, "regression", seed=1)
+    settings = QuantizeSettings(mode="float16")
+    request = conversion.Request(str(tmp_path / "model"), settings, data.for_features, "rmse", 1)
+    finished = conversion.finish(request)
+    assert finished.report["layer_errors"] == {"weights": [], "reason": "no such operand"}
+    assert finished.content[4:8] == b"TFL3"
+
+
 @pytest.mark.methods
 @pytest.mark.parametrize("name", ["conv_bn_relu", "residual_bn", "depthwise"])
 def test_every_layer_has_its_errors_after_training_for_8_bits_too(name, build, data):

@@ -73,6 +73,30 @@ def test_the_drop_is_that_of_quantization_when_the_same_steps_pass_in_float(run)
     assert "0.2000 in float" in found["step_drop"].because
 
 
+def layer(name, output, before, kernel="kernel"):
+    return {"kernels": [f"{name}/{kernel}"], "error": {"weights": 0.004, "output": output, "before": before}}
+
+
+def test_the_layer_that_the_drop_comes_from_is_named(run):
+    run.dropped(run.pruned)
+    run.pruned["steps"] = ["quantize int8"]
+    rows = [layer("conv_1", 0.005, 0.0), layer("conv_2", 0.4, 0.005), layer("digit", 0.41, 0.4)]
+
+    def found(rows):
+        details = {"layers": {run.pruned["name"]: rows}}
+        return {one.rule: one for one in advice.advise(run.summary, run.pruned, details)}["quantization_drop"]
+
+    named = found(rows)
+    assert "at layer conv_2: 40.0% of its output, 0.5% of what it reads" in named.because
+    assert "layers: {conv_2: float32}" in named.yaml
+    # All add alike: none of them is the cause alone.
+    assert "No layer stands out" in found([layer("a", 0.3, 0.0), layer("b", 0.4, 0.3), layer("c", 0.5, 0.4)]).because
+    # Errors that every sound file has are no cause.
+    assert "No layer stands out" in found([layer("a", 0.01, 0.0)]).because
+    assert "was not measured" in found([layer("a", None, None)]).because
+    assert "was not measured" in found([]).because
+
+
 def test_after_qat_no_qat_is_advised(run):
     run.dropped(run.pruned)
     run.pruned["steps"] = ["quantize int8"]
