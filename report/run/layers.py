@@ -1,6 +1,7 @@
 """What each finished file holds, layer by layer, and what quantization did to it."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import Any
 
 import altair as alt
@@ -74,10 +75,10 @@ def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str
 
 
 def _errors(layer: Mapping[str, Any]) -> dict[str, float | None]:
-    """Errors of a layer; what it adds is what its output is off beyond what it reads."""
+    """Errors of a layer. Independent errors add up in squares, so what it adds is the root of the square's growth."""
     error: Mapping[str, float | None] = layer["error"] or {}
     output, before = error.get("output"), error.get("before")
-    added = None if output is None or before is None else max(0.0, output - before)
+    added = None if output is None or before is None else sqrt(max(0.0, output**2 - before**2))
     return {"weights": error.get("weights"), "output": output, "added": added}
 
 
