@@ -11,7 +11,8 @@ from pipeline.console import Console
 from pipeline.durable import read_json
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
-from report.advice import Advice, advise
+from report.advice import advise
+from report.advice_case import Advice
 
 HELP = "say why a variant ended as it did, and what to try next"
 

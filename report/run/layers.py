@@ -1,6 +1,7 @@
 """What each finished file holds, layer by layer, and what quantization did to it."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import Any
 
 import altair as alt
@@ -43,6 +44,10 @@ def context(facts: Facts) -> Context:
     }
 
 
+def _title(name: str) -> str:
+    return "float model" if name == _BASELINE else name
+
+
 def _key(layer: Mapping[str, Any]) -> str:
     """What a layer is called in all files: by its kernels in the Keras model, where these are known."""
     return ", ".join(layer["kernels"]) or str(layer["name"])
@@ -51,7 +56,7 @@ def _key(layer: Mapping[str, Any]) -> str:
 def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str, int], opened: bool) -> dict[str, Any]:
     largest = max((layer["size_bytes"] for layer in layers), default=0) or 1
     return {
-        "name": "float model" if name == _BASELINE else name,
+        "name": _title(name),
         "opened": opened,
         "bytes": sum(layer["size_bytes"] for layer in layers),
         "why": sorted({why for layer in layers for why in (layer["not_measured"] or {}).values()}),
@@ -70,16 +75,16 @@ def _file(name: str, layers: Sequence[Mapping[str, Any]], reference: Mapping[str
 
 
 def _errors(layer: Mapping[str, Any]) -> dict[str, float | None]:
-    """Errors of a layer; what it adds is what its output is off beyond what it reads."""
+    """Errors of a layer. Independent errors add up in squares, so what it adds is the root of the square's growth."""
     error: Mapping[str, float | None] = layer["error"] or {}
     output, before = error.get("output"), error.get("before")
-    added = None if output is None or before is None else max(0.0, output - before)
+    added = None if output is None or before is None else sqrt(max(0.0, output**2 - before**2))
     return {"weights": error.get("weights"), "output": output, "added": added}
 
 
 def _cell(name: str, layer: Mapping[str, Any]) -> charts.Row:
     return {
-        "variant": "float model" if name == _BASELINE else name,
+        "variant": _title(name),
         "layer": _key(layer),
         "op": layer["op"],
         "dtype": layer["dtype"],
@@ -90,7 +95,7 @@ def _cell(name: str, layer: Mapping[str, Any]) -> charts.Row:
 
 
 def _map(measure: str, cells: Sequence[charts.Row], names: Sequence[str]) -> charts.Spec | None:
-    """Layers against variants, darker where there is more; None: nothing was measured."""
+    """Layers against variants, stronger where there is more; None: nothing was measured."""
     known = [cell for cell in cells if cell[measure] is not None]
     order = list(dict.fromkeys(cell["layer"] for cell in cells))[:_MOST_ROWS]
     known = [cell for cell in known if cell["layer"] in set(order)]
@@ -112,7 +117,8 @@ def _map(measure: str, cells: Sequence[charts.Row], names: Sequence[str]) -> cha
         }
         for cell in known
     ]
-    shown = ["float model" if name == _BASELINE else name for name in names]
+    measured = {row["variant"] for row in rows}
+    shown = [title for name in names if (title := _title(name)) in measured]
     # As domains: orders by `sort` would become expressions with the names in them.
     base = alt.Chart(charts.table(rows)).encode(
         x=alt.X(
@@ -127,6 +133,6 @@ def _map(measure: str, cells: Sequence[charts.Row], names: Sequence[str]) -> cha
     heat = base.mark_rect(color="var(--c2)", cornerRadius=2, aria=False, tooltip=alt.TooltipContent(content="data"))
     scale = alt.Scale(domain=[0, most], range=[0.04, 0.62])
     heat = heat.encode(opacity=alt.Opacity("value:Q", scale=scale, legend=None))
-    narrow = f"width < {46 * len(names)} ? '' : datum.text"
+    narrow = f"width < {46 * len(shown)} ? '' : datum.text"
     words = base.mark_text(color=charts.INK, fontSize=11, text=alt.ExprRef(narrow), aria=False)
     return charts.finish([heat, words], _ROW * len(order))

@@ -155,4 +155,5 @@ def _champion(facts: Facts) -> str:
 def _span(spans: Sequence[Mapping[str, Any]]) -> str:
     if not spans:
         return ""
-    return str(spans[0]["name"]) if len(spans) == 1 else f"{spans[0]['name']} to {spans[-1]['name']}"
+    first, last = spans[0]["name"], spans[-1]["name"]
+    return f"span {first}" if len(spans) == 1 else f"spans {first} to {last}"

@@ -84,6 +84,8 @@ def test_a_run_that_failed_names_each_cause_once_and_shows_what_there_is(failed_
     page = Page(run_page.render(*failed_run))
     assert page.headings[0] == "The run failed: no variant got through."
     assert "int8, pruned_int8: a conversion must be done in 0.2 s" in page.said
+    assert page.headings[1] == "What to try"
+    assert "run again: what was finished comes from the cache" in page.said
     assert "Trainings" in page.headings
     assert page.headings[-1] == "Not in this report"
     assert "Confusion no gate reported" in page.said
@@ -114,6 +116,17 @@ def test_a_run_that_pushed_nothing_says_why_in_one_sentence(pushed_run, changes,
         name, status = ends.get(summary["exit_code"], ("", ""))
         node["status"] = status if node["id"] == name else node["status"]
     assert Page(run_page.render(summary, details)).headings[0] == sentence
+
+
+def test_what_to_try_is_told_once_for_all_variants_that_it_is_for(pushed_run):
+    summary, details = pushed_run
+    for variant in summary["variants"][:2]:
+        gate = {**variant["gates"][0], "state": "not_enough_data", "passed": False, "needed_examples": 1234}
+        variant.update(status="not_enough_data", gates=[gate], reasons=["not enough data"])
+    page = Page(run_page.render(summary, details))
+    assert page.headings[1] != "What to try", "who has a model sees that first"
+    said = page.said[page.said.index("Rules that read what this run measured") :]
+    assert said.index("float16, int8 : give eval a larger share") < said.index("needs about 1,234 examples to decide")
 
 
 def test_a_run_that_ended_before_any_variant_has_a_page(failed_run):
@@ -161,7 +174,7 @@ def test_what_a_layer_adds_to_the_error_is_what_it_is_off_beyond_its_inputs(push
     page = Page(run_page.render(summary, details))
     spec = json.loads(page.data["charts"])["layers"]["choices"]["added"]
     (values,) = spec["datasets"].values()
-    assert [row["value"] for row in values] == pytest.approx([0.05, 0.02, 0.0])
+    assert [row["value"] for row in values] == pytest.approx([0.05, 0.04, 0.0])
 
 
 @pytest.fixture
