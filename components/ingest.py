@@ -47,7 +47,7 @@ def Ingest(  # noqa: N802 - a component is named like a class
     spec: Parameter[str],
     code_sha256: Parameter[str] = "",
     cycle: Parameter[str] = "",
-    force: Parameter[int] = 0,
+    force: Parameter[str] = "no",
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Emits `Examples` with the splits of `spec`.
@@ -58,7 +58,7 @@ def Ingest(  # noqa: N802 - a component is named like a class
         spec: An `IngestSpec` as JSON; without files they are looked for now.
         code_sha256: Makes a change of code known to the cache.
         cycle: A `components.cycles.cluster.Order` as JSON: run only when something is new. Empty: run in any case.
-        force: 1: run although nothing is new.
+        force: `yes`: run although nothing is new; else `no`.
         beam_pipeline: Reads the files.
 
     Raises:
@@ -70,7 +70,7 @@ def Ingest(  # noqa: N802 - a component is named like a class
     what = IngestSpec.from_json(spec)
     if not what.files:
         what = resolve(what)
-    note = _begin_cycle(examples, what, cycle, forced=bool(force)) if cycle else None
+    note = _begin_cycle(examples, what, cycle, forced=_said_yes(force)) if cycle else None
     if note is not None and not note.decision.runs:
         return
     try:
@@ -79,6 +79,12 @@ def Ingest(  # noqa: N802 - a component is named like a class
         if note is not None:
             note.refuse(str(error))
         raise
+
+
+def _said_yes(force: str) -> bool:
+    if force not in ("yes", "no"):
+        raise InputError(f"the parameter force of a run must be yes or no, got {force!r}; give one of them, or none")
+    return force == "yes"
 
 
 def _begin_cycle(examples: Examples, spec: IngestSpec, cycle: str, *, forced: bool) -> Note:

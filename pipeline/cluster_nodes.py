@@ -54,7 +54,7 @@ class Cluster:
     def ingest(self) -> dict[str, Any]:
         """What ingest is told of cycles; `force` is a parameter that a run may be given."""
         order = Order(self.registry, without_data(self.config))
-        return {"cycle": order.to_json(), "force": RuntimeParameter(name="force", ptype=int, default=0)}
+        return {"cycle": order.to_json(), "force": RuntimeParameter(name="force", ptype=str, default="no")}
 
     @property
     def schema_source(self) -> str:

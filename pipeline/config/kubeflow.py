@@ -14,13 +14,13 @@ from pipeline.config.names import K8S_NAME, LABEL_KEY, LABEL_VALUE, SECRET_KEY, 
 from pipeline.config.push import EnvironmentName, place_without_secrets
 from pipeline.config.translate import validate
 
-_ROOT = re.compile(r"(s3|minio|gs)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?")
+_ROOT = re.compile(r"(s3|minio|gs)://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[^/\s]+)*/?")
 # name[:tag][@sha256:digest]; a colon before the last slash belongs to a port.
 _IMAGE = re.compile(
     r"[a-z0-9][a-z0-9._:/-]*?(?P<tag>:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGTP]|[KMGTP]i)?")
-_SECRET_NAME = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|PRIVATE|API_?KEY|ACCESS_KEY")
+_SECRET_NAME = re.compile(r"SECRET|PASSWORD|PASSWD|(^|_)TOKEN(_|$)|PRIVATE_KEY|API_?KEY|ACCESS_KEY")
 _CREDENTIALS = re.compile(r"://[^/\s]*@|-----BEGIN")
 _UNITS = {"": Decimal(1), "m": Decimal("0.001")}
 _UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTP", 1)}
@@ -46,9 +46,9 @@ def _image(name: str) -> str:
     if found is None:
         must = "must be the name of an image such as registry.example/team/tfx-edge:1.4"
         raise SectionError(Fault((), must, show(name)))
-    if found["tag"] is None and found["digest"] is None:
-        advice = "what `latest` names changes under a schedule"
-        raise SectionError(Fault((), "must name its image by a tag or a digest", show(name), advice))
+    if found["tag"] in (None, ":latest") and found["digest"] is None:
+        advice = "what latest names changes under a schedule"
+        raise SectionError(Fault((), "must have a tag other than latest, or a digest", show(name), advice))
     return name
 
 

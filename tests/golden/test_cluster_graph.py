@@ -77,7 +77,7 @@ def test_ingest_alone_knows_what_the_pipeline_was_compiled_from(nodes, config):
 
 def test_a_run_can_be_forced_without_compiling_anew(nodes):
     parameter = nodes["ingest"].parameters.parameters["force"].runtime_parameter
-    assert (parameter.name, parameter.default_value.int_value) == ("force", 0)
+    assert (parameter.name, parameter.default_value.string_value) == ("force", "no")
 
 
 def test_files_are_looked_for_when_ingest_runs(nodes):

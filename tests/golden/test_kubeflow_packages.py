@@ -12,9 +12,11 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from kubeflow.check import check
 from kubeflow.compile import compile_package
 from kubeflow.package import Package
 from pipeline.config import load
+from pipeline.errors import UserError
 
 pytestmark = pytest.mark.golden
 
@@ -114,6 +116,34 @@ def test_needs_reach_the_nodes_that_they_are_for(packages):
     assert len(quantization_aware) == 2
     tasks = packages["digits"].pipeline["root"]["dag"]["tasks"]
     assert {name for name, task in tasks.items() if "retryPolicy" not in task} == quantization_aware
+
+
+def test_needs_of_nodes_that_there_are_not_are_refused_in_their_place():
+    config = load(ROOT / "configs" / "digits_kubeflow.yaml", {"kubeflow.steps": {"trainr": {"cpu": 2}}})
+    line = next(at for at, text in enumerate(Path(config.file).read_text().splitlines(), 1) if text == "  steps:")
+    with pytest.raises(UserError) as caught:
+        compile_package(config)
+    must = "must be default, a kind of step, or the id of a node; got trainr; did you mean trainer?"
+    assert str(caught.value) == f"{config.file}:{line}: kubeflow.steps.trainr: {must}"
+
+
+def test_what_reads_raw_data_late_is_left_out_too():
+    """With raw inputs, a guard and a champion, nodes all over the graph read ingest's output."""
+    more = {
+        "data.path": "/mnt/digits/span-{SPAN}",
+        "data.guard": {"drift": {"notice": 0.1}},
+        "gate.max_drop_vs_champion": 0.02,
+        "export.inputs": "raw",
+        "variants": {"int8": [{"quantize": {"mode": "int8"}}]},
+    }
+    kubeflow = {**ON_A_VOLUME["kubeflow"], "steps": {"raw": {"memory": "3Gi"}}}
+    package = compile_package(load(ROOT / "configs" / "digits.yaml", {**ON_A_VOLUME, **more, "kubeflow": kubeflow}))
+    assert {name: faults for name, faults in check(package).items() if faults} == {}
+    conditional = {name for name, task in package.pipeline["root"]["dag"]["tasks"].items() if "triggerPolicy" in task}
+    assert {"statistics", "transform", "drift", "champion-answers", "gate-int8", "edge-int8", "summary"} < conditional
+    executors = package.pipeline["deploymentSpec"]["executors"]
+    asked = {label for label, executor in executors.items() if "resources" in executor["container"]}
+    assert asked == {"raw-int8_executor", "raw-baseline_executor"}
 
 
 def test_ingest_looks_for_its_files_itself(packages):

@@ -41,7 +41,7 @@ class Cluster:
         self.data, self.registry, self._folder, self._runs = folder / "data", str(folder / "registry"), folder, 0
         self.order = Order(self.registry, CODE)
 
-    def ingest(self, run=None, force=0) -> Examples:
+    def ingest(self, run=None, force="no") -> Examples:
         self._runs += run is None
         examples = Examples()
         examples.uri = str(self._folder / f"run-{run or self._runs}" / "examples")
@@ -125,7 +125,9 @@ def test_code_and_configuration_are_those_of_the_compiled_pipeline(deciding):
     assert told(deciding.ingest()) == (1, "model module models.digits changed; configuration changed: train.epochs")
     deciding.order = Order(deciding.registry, CODE)
     assert told(deciding.ingest())[0] == 0
-    assert told(deciding.ingest(force=1)) == (1, "forced")
+    assert told(deciding.ingest(force="yes")) == (1, "forced")
+    with pytest.raises(InputError, match="the parameter force of a run must be yes or no, got '1'"):
+        deciding.ingest(force="1")
 
 
 def test_refused_data_are_kept_as_such_and_left_alone(cluster):

@@ -1,8 +1,10 @@
 """The section `kubeflow`, and which configurations can run on a cluster at all."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kubeflow.refusals import refuse, warnings
 from pipeline.config import load
@@ -10,6 +12,7 @@ from pipeline.config.kubeflow import amount
 from pipeline.errors import UserError
 
 REPOSITORY = Path(__file__).parents[3]
+PAGE = REPOSITORY / "docs" / "kubeflow.md"
 DIGITS = (REPOSITORY / "configs" / "digits_kubeflow.yaml").read_text()
 
 NAMED = "must be the name of an image such as registry.example/team/tfx-edge:1.4"
@@ -60,7 +63,12 @@ def message(call, tmp_path):
         (
             IMAGE,
             "  image: registry.example:5000/tfx-edge",
-            ['image: must name its image by a tag or a digest; got "registry.example:5000/tfx-edge"; what `latest`'],
+            ['image: must have a tag other than latest, or a digest; got "registry.example:5000/tfx-edge"'],
+        ),
+        (
+            IMAGE,
+            "  image: tfx-edge:latest",
+            ['image: must have a tag other than latest, or a digest; got "tfx-edge:latest"'],
         ),
         (IMAGE, IMAGE + "\n  imagee: x", ["imagee: must be one of root, image, image_pull_secrets"]),
         (TRAINER, "    trainer: {cpus: 2}", ["steps.trainer.cpus: must be one of cpu, memory,"]),
@@ -147,6 +155,19 @@ def test_faults_of_the_section(loaded, tmp_path, old, new, faults):
 )
 def test_images_with_a_tag_or_a_digest(loaded, image):
     assert loaded("registry.example/tfx-edge:0.1.0", image).kubeflow.image == image
+
+
+@pytest.mark.parametrize(
+    "name", ["TOKENIZERS_PARALLELISM", "AWS_WEB_IDENTITY_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "AWS_REGION"]
+)
+def test_variables_that_only_sound_secret(loaded, name):
+    assert name in loaded("AWS_ENDPOINT_URL: ", f"{name}: x, AWS_ENDPOINT_URL: ").kubeflow.env
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "DB_PASSWORD", "CLIENT_SECRET", "APIKEY", "SIGNING_PRIVATE_KEY"])
+def test_variables_that_are_secret(loaded, tmp_path, name):
+    found = message(lambda: loaded("AWS_ENDPOINT_URL: ", f"{name}: x, AWS_ENDPOINT_URL: "), tmp_path)
+    assert f"kubeflow.env.{name}: must hold nothing secret" in found
 
 
 def test_quantities():
@@ -239,3 +260,15 @@ def test_what_a_cluster_leaves_out_is_said(loaded, tmp_path):
     assert "with the rights of their node alone" in warnings(unarmed, unarmed.kubeflow)[0]
     trusted = loaded("  secrets:\n" + SECRET, "  service_account: runner")
     assert warnings(trusted, trusted.kubeflow) == []
+
+
+def test_the_section_that_the_page_shows_can_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    shown = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)[0])
+    whole = yaml.safe_load(DIGITS)
+    whole["data"] |= shown.pop("data")
+    path = tmp_path / "edge.yaml"
+    path.write_text(yaml.safe_dump(whole | shown))
+    config = load(path)
+    assert refuse(config).root == "minio://mlpipeline/digits"
+    assert warnings(config, config.kubeflow) == []
