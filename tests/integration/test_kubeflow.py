@@ -179,8 +179,8 @@ def test_the_pushed_model_is_the_one_of_a_local_run(first, local, cluster):
     there, here = Registry(MODELS).current(), local.current()
     assert there.read("model.tflite") == here.read("model.tflite")
     assert there.manifest["variant"] == here.manifest["variant"]
-    # Of the float model's files, `saved_model.pb` and its fingerprint hold numbers that count functions through the life
-    # of a process, and on this machine one process runs all nodes.
+    # Of the float model's files, `saved_model.pb` and its fingerprint hold names of functions that are numbered through
+    # the life of a process, and on this machine one process runs all nodes.
     trained = first.tasks["trainer"].outputs["model"].uri
     assert there.manifest["lineage"]["float_model"]["uri"] == trained
     parent = Path(here.manifest["lineage"]["float_model"]["uri"])
