@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -49,20 +48,14 @@ def test_nothing_new(project, call):
     assert checked["found"] == "nothing new since cycle 1 (pushed version 1)"
 
 
-def test_nothing_new_needs_neither_tensorflow_nor_half_a_second(project):
+def test_nothing_new_imports_nothing_heavy(project):
     project.ended()
     (project.data / "large.tfrecord").write_bytes(os.urandom(2**20))
     project.ended(2)
     environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{project.folder}"}
     command = [sys.executable, "-c", HEAVY, "cycle", str(project.path), "--once"]
-    seconds = []
-    for _ in range(3):
-        begin = time.monotonic()
-        done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=True)
-        seconds.append(time.monotonic() - begin)
-        assert done.stderr == "code 0 heavy []"
-    # 0.3 s on an idle machine; the best of three, because others may be at work beside the test.
-    assert min(seconds) < 1.0
+    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "code 0 heavy []"
 
 
 def test_records_survive_as_they_are(project):
