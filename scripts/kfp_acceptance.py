@@ -27,6 +27,9 @@ FOLDER = ROOT / ".edge" / "test-kfp"
 CRONS = ROOT / "tests" / "unit" / "pipeline" / "crons.tsv"
 CONFIGS = ("configs/digits_kubeflow.yaml", "tests/kfp_acceptance/every_key.yaml")
 
+FORCED = {"force": 1}
+"""What `submit --force` gives a run."""
+
 Documents = list[dict[str, Any]]
 
 
@@ -92,6 +95,7 @@ def breakages() -> dict[str, Callable[[Documents], object]]:
         "schema 2.0.0": spec(lambda pipeline: pipeline.update(schemaVersion="2.0.0")),
         "an unknown field": spec(lambda pipeline: pipeline.update(surprise=1)),
         "no root": spec(lambda pipeline: pipeline.pop("root")),
+        "no parameter for --force": spec(lambda pipeline: pipeline["root"].pop("inputDefinitions")),
         "no name": spec(lambda pipeline: pipeline.update(pipelineInfo={})),
         "a name that Argo refuses": rename,
         "a dependency on nothing": lose,
@@ -104,7 +108,8 @@ def breakages() -> dict[str, Callable[[Documents], object]]:
 
 def judge(program: Path, package: Path) -> subprocess.CompletedProcess[str]:
     """What the Go code says to a package; the workflow on standard output."""
-    return subprocess.run([str(program), str(package)], capture_output=True, text=True, check=False)
+    command = [str(program), "-parameters", json.dumps(FORCED), str(package)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def faults_of(workflow: str, package: Path) -> Iterator[str]:

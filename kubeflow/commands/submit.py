@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--no-wait", action="store_true", help="end as soon as the run is there")
     parser.add_argument("--wait-at-most", type=seconds, metavar="SECONDS", help="how long to wait for its end")
+    parser.add_argument("--force", action="store_true", help="run although nothing is new")
     parser.add_argument("--run-name", metavar="NAME", help="name of the run; default: the pipeline's and the time")
     add_connection(parser)
 
@@ -37,7 +38,7 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     # Before compiling, which takes a while: whether the server lets us in.
     experiment = client.experiment(config.name)
     package = compiled(config)
-    made = _start(client, config, experiment, package, args.run_name)
+    made = _start(client, config, experiment, package, args.run_name, forced=args.force)
     run_id = str(made.run_id)
     page = f"{client.connection.ui}/#/runs/details/{run_id}"
     console.say(f"run      {made.display_name}, {run_id}")
@@ -49,7 +50,9 @@ def execute(args: argparse.Namespace, console: Console) -> int:
     return _follow(client, run_id, console, args.wait_at_most, task_names(package), result)
 
 
-def _start(client: Client, config: Config, experiment: str, package: str, name: str | None) -> kfp.V2beta1Run:
+def _start(
+    client: Client, config: Config, experiment: str, package: str, name: str | None, *, forced: bool
+) -> kfp.V2beta1Run:
     section = config.kubeflow
     assert section is not None, "a configuration without the section was refused"
     return client.create_run(
@@ -58,6 +61,8 @@ def _start(client: Client, config: Config, experiment: str, package: str, name: 
             description=f"{config.file}, by python -m kubeflow submit",
             experiment_id=experiment,
             pipeline_version_reference=kfp.V2beta1PipelineVersionReference(*client.version(config.name, package)),
+            # The parameter that ingest reads when it looks for something new.
+            runtime_config=kfp.V2beta1RuntimeConfig(parameters={"force": 1}) if forced else None,
             service_account=section.service_account,
         )
     )

@@ -40,7 +40,7 @@ def test_a_real_package_is_submitted_and_scheduled_once(stub, capsys, monkeypatc
         assert code == 0, err
         return json.loads(out)
 
-    assert call("submit", CONFIG, "--no-wait")["state"] == "PENDING"
+    assert call("submit", CONFIG, "--no-wait", "--force")["state"] == "PENDING"
     assert call("schedule", CONFIG, "--cron", "0 0 2 * * *")["action"] == "created"
     assert call("schedule", CONFIG, "--cron", "0 0 2 * * *")["action"] == "unchanged"
     (version,) = stub.versions.values()

@@ -1,7 +1,7 @@
 // Command kfp_acceptance feeds a compiled pipeline to the code that a Kubeflow Pipelines API server runs when somebody
 // creates a run or a recurring run from it, and prints the Argo workflow that would go to the cluster.
 //
-//	kfp_acceptance [-cron EXPRESSION] [-root URI] PIPELINE.yaml
+//	kfp_acceptance [-cron EXPRESSION] [-root URI] [-parameters JSON] PIPELINE.yaml
 //	kfp_acceptance -crons < EXPRESSIONS
 //
 // It exits with 0 when all stages accept the pipeline, and with 1 and one line on standard error when one refuses it.
@@ -30,6 +30,7 @@ const runID = "00000000-0000-4000-8000-000000000000"
 func main() {
 	expression := flag.String("cron", "0 0 2 * * *", "six fields, for the recurring run")
 	root := flag.String("root", "", "pipeline root that the run names; that of the file when empty")
+	parameters := flag.String("parameters", "{}", "what the run is given, as JSON")
 	crons := flag.Bool("crons", false, "judge cron expressions, one a line on standard input")
 	flag.Parse()
 	// The compiler passes the proxies of the server on to the cluster, and wants to be told that there are none.
@@ -39,7 +40,7 @@ func main() {
 	case *crons:
 		err = judgeCrons(os.Stdin, os.Stdout)
 	case flag.NArg() == 1:
-		err = accept(flag.Arg(0), *expression, *root)
+		err = accept(flag.Arg(0), *expression, *root, *parameters)
 	default:
 		err = fmt.Errorf("one compiled pipeline must be given, got %d arguments", flag.NArg())
 	}
@@ -50,7 +51,7 @@ func main() {
 }
 
 // accept goes through the stages of the API server, then those of the driver, and tells each on standard error.
-func accept(path, expression, root string) error {
+func accept(path, expression, root, parameters string) error {
 	document, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func accept(path, expression, root string) error {
 	}
 	passed("template", fmt.Sprintf("%s, %d tasks", pipeline.V2PipelineName(),
 		len(pipeline.PipelineSpec().GetRoot().GetDag().GetTasks())))
-	workflow, err := compile(pipeline, root)
+	workflow, err := compile(pipeline, root, parameters)
 	if err != nil {
 		return fmt.Errorf("argocompiler: %w", err)
 	}
@@ -91,9 +92,9 @@ func accept(path, expression, root string) error {
 	return err
 }
 
-func compile(pipeline *template.V2Spec, root string) (*util.Workflow, error) {
+func compile(pipeline *template.V2Spec, root, parameters string) (*util.Workflow, error) {
 	run := &model.Run{DisplayName: "acceptance", K8SName: "acceptance", Namespace: "kubeflow"}
-	run.RuntimeConfig = runtime(root)
+	run.RuntimeConfig = runtime(root, parameters)
 	made, err := pipeline.RunWorkflow(run, template.RunWorkflowOptions{RunID: runID})
 	if err != nil {
 		return nil, err
@@ -113,7 +114,8 @@ func schedule(pipeline *template.V2Spec, expression, root string) error {
 	job := &model.Job{DisplayName: "acceptance", K8SName: "acceptance", Namespace: "kubeflow", MaxConcurrency: 1,
 		NoCatchup: true, Enabled: true}
 	job.Trigger.CronSchedule.Cron = &expression
-	job.RuntimeConfig = runtime(root)
+	// What runs by the clock is given nothing.
+	job.RuntimeConfig = runtime(root, "{}")
 	made, err := pipeline.ScheduledWorkflow(job)
 	if err != nil {
 		return err
@@ -124,8 +126,8 @@ func schedule(pipeline *template.V2Spec, expression, root string) error {
 	return nil
 }
 
-func runtime(root string) model.RuntimeConfig {
-	return model.RuntimeConfig{Parameters: "{}", PipelineRoot: model.LargeText(root)}
+func runtime(root, parameters string) model.RuntimeConfig {
+	return model.RuntimeConfig{Parameters: model.LargeText(parameters), PipelineRoot: model.LargeText(root)}
 }
 
 // judgeCrons writes one JSON line for each expression: what the scheduler's parser says to it.

@@ -16,7 +16,7 @@ PACKAGE = [
         "schemaVersion": "2.1.0",
         "pipelineInfo": {"name": "digits"},
         "components": {"ingest": {}, "push": {}},
-        "root": {"dag": {"tasks": {"ingest": {}, "push": {"dependentTasks": ["ingest"]}}}},
+        "root": {"inputDefinitions": {}, "dag": {"tasks": {"ingest": {}, "push": {"dependentTasks": ["ingest"]}}}},
     },
     {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"ingest_executor": {"secretAsEnv": []}}}}}},
 ]

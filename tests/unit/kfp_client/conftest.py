@@ -69,13 +69,14 @@ PACKAGE = {
     "pipelineInfo": {"name": "digits"},
     "deploymentSpec": {},
     "root": {
+        "inputDefinitions": {"parameters": {"force": {"parameterType": "NUMBER_INTEGER", "defaultValue": 0}}},
         "dag": {
             "tasks": {
                 "push": {"taskInfo": {"name": "push"}, "dependentTasks": ["train"]},
                 "train": {"taskInfo": {"name": "train"}, "dependentTasks": ["ingest"]},
                 "ingest": {"taskInfo": {"name": "ingest"}},
             }
-        }
+        },
     },
 }
 

@@ -152,6 +152,12 @@ class Stub:
         version = self.versions.get(named["pipeline_version_id"])
         if version is None or version["pipeline_id"] != named["pipeline_id"]:
             raise Reject(404, "pipeline version not found")
+        known = version["pipeline_spec"]["root"].get("inputDefinitions", {}).get("parameters", {})
+        for name, given in value.get("runtime_config", {}).get("parameters", {}).items():
+            if name not in known:
+                raise Reject(400, f"parameter(s) provided are not required by pipeline: {name}")
+            if known[name]["parameterType"].startswith("NUMBER") and not isinstance(given, int | float):
+                raise Reject(400, f"input parameter {name} requires type double or integer")
 
     def create_run(self, value, query, _):
         self._pipeline_of(value)

@@ -91,6 +91,12 @@ def test_no_wait_ends_with_the_run_made(stub, tool):
     assert not any(method == "GET" and "/runs/" in path for method, path in stub.requests)
 
 
+def test_a_run_can_be_forced(stub, tool):
+    tool("submit", "--host", stub.url, "--no-wait", "--force")
+    tool("submit", "--host", stub.url, "--no-wait")
+    assert [run.get("runtime_config") for run in stub.runs.values()] == [{"parameters": {"force": 1}}, None]
+
+
 def test_the_same_package_makes_no_second_version(stub, tool):
     for _ in range(2):
         tool("submit", "--host", stub.url, "--no-wait")
