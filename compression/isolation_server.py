@@ -69,7 +69,8 @@ class _Server:
         for end in (self._alarm, alarm):
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(alarm.detach())
+        self._wakeup = alarm.detach()
+        signal.set_wakeup_fd(self._wakeup)
         self._selector = selectors.DefaultSelector()
         self._selector.register(asker, selectors.EVENT_READ)
         self._selector.register(self._alarm, selectors.EVENT_READ)
@@ -100,8 +101,9 @@ class _Server:
         request = _read(self._asker, HEADER.unpack(header)[0])
         pid = os.fork()
         if pid == 0:
+            signal.set_wakeup_fd(-1)  # from Python 3.13 on a fork has done so
             others = (self._asker, self._alarm, *self._children.values())
-            _run_child(request, output, result, [channel, signal.set_wakeup_fd(-1), *(one.fileno() for one in others)])
+            _run_child(request, output, result, [channel, self._wakeup, *(one.fileno() for one in others)])
         # The child does so itself too: whoever comes first.
         with suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)

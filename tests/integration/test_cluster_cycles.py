@@ -19,7 +19,7 @@ from registry.remote import MOUNTS
 
 pytestmark = pytest.mark.integration
 
-REGISTRY = "s3://edge/registry"
+REGISTRY = "s3://edge-cycles/registry"
 SPAN = 450
 
 
@@ -36,7 +36,7 @@ def s3():
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
         files = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
-        files.mkdir("edge")
+        files.mkdir("edge-cycles")
         yield files
     server.stop()
 
@@ -89,7 +89,7 @@ class Scheduled:
     def upload(self) -> None:
         """What the launcher does: artifacts go to the store, and the containers' own disks are lost."""
         for node_id in ("trainer", "transform"):
-            self._files.put(str(self._root / node_id), f"edge/root/{node_id}", recursive=True)
+            self._files.put(str(self._root / node_id), f"edge-cycles/root/{node_id}", recursive=True)
             (self._root / node_id).rename(self._folder / f"lost-{node_id}-{self._runs}")
 
 
@@ -99,7 +99,7 @@ def put_span(files, folder: Path, number: int, feature="image") -> None:
     path = folder / f"digits-{number}.tfrecord"
     pairs = zip(digits.data[rows], digits.target[rows], strict=True)
     write_tfrecord(path, ({feature: list(map(int, image)), "label": [int(label)]} for image, label in pairs))
-    files.put(str(path), f"edge/data/span-{number}/digits.tfrecord")
+    files.put(str(path), f"edge-cycles/data/span-{number}/digits.tfrecord")
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +108,13 @@ def scheduled(s3, make_config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     path = make_config(
         folder,
-        data={"path": "s3://edge/data/span-{SPAN}", "window": {"spans": 2}, "eval_on": "newest"},
+        data={"path": "s3://edge-cycles/data/span-{SPAN}", "window": {"spans": 2}, "eval_on": "newest"},
         train={"epochs": 5, "warm_start": "champion"},
         gate={"max_drop": 0.3, "max_drop_vs_champion": 0.4},
         push={"to": REGISTRY},
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(MOUNTS, json.dumps({f"{folder}/artifacts/": "s3://edge/root/"}))
+        patch.setenv(MOUNTS, json.dumps({f"{folder}/artifacts/": "s3://edge-cycles/root/"}))
         yield Scheduled(load(path), folder, s3), folder
 
 
@@ -138,14 +138,14 @@ def test_the_first_run_pushes_and_keeps_all_that_the_next_ones_need(scheduled, s
     assert pipeline.told(ended) == (1, "there was no cycle before")
     (record,) = KeptRecords(REGISTRY).all()
     assert (record.status, record.pushed_version, record.spans) == (Status.PUSHED, 1, [1])
-    assert record.fingerprint.files[0].path == "s3://edge/data/span-1/digits.tfrecord"
+    assert record.fingerprint.files[0].path == "s3://edge-cycles/data/span-1/digits.tfrecord"
     assert record.fingerprint.files[0].sha256.startswith("etag:")
     current = Registry(REGISTRY).current()
     assert "schema.pbtxt" in current.names()
     lineage = current.manifest["lineage"]
     assert {name: parent["uri"].rpartition("/")[0] for name, parent in lineage.items()} == {
-        "float_model": "s3://edge/root/trainer/model",
-        "transform_graph": "s3://edge/root/transform/transform_graph",
+        "float_model": "s3://edge-cycles/root/trainer/model",
+        "transform_graph": "s3://edge-cycles/root/transform/transform_graph",
     }
     found = summary(ended)
     assert (found["data"]["schema"], found["warm_start"]["used"]) == ("inferred", False)
