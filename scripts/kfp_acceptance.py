@@ -27,7 +27,7 @@ FOLDER = ROOT / ".edge" / "test-kfp"
 CRONS = ROOT / "tests" / "unit" / "pipeline" / "crons.tsv"
 CONFIGS = ("configs/digits_kubeflow.yaml", "tests/kfp_acceptance/every_key.yaml")
 
-FORCED = {"force": 1}
+FORCED = {"force": "yes"}
 """What `submit --force` gives a run."""
 
 Documents = list[dict[str, Any]]

@@ -21,6 +21,9 @@ from components.ingest_spec import IngestSpec
 from registry import Registry
 from registry.remote import remote_uri
 
+FORCED = {"force": "yes"}
+"""Parameters of a run that goes on although nothing is new; text, because TFX drops a default that is zero."""
+
 NOTE_FILE = "cycle.json"
 """Beside the splits of ingest's output."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import kfp_server_api as kfp
 import yaml
 
+from components.cycles.cluster import FORCED
 from kubeflow.client import Client
 from kubeflow.commands.server import open_client
 from kubeflow.compiled import compiled
@@ -62,7 +63,7 @@ def _start(
             experiment_id=experiment,
             pipeline_version_reference=kfp.V2beta1PipelineVersionReference(*client.version(config.name, package)),
             # The parameter that ingest reads when it looks for something new.
-            runtime_config=kfp.V2beta1RuntimeConfig(parameters={"force": 1}) if forced else None,
+            runtime_config=kfp.V2beta1RuntimeConfig(parameters=FORCED) if forced else None,
             service_account=section.service_account,
         )
     )

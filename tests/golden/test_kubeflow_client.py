@@ -41,6 +41,12 @@ def test_a_real_package_is_submitted_and_scheduled_once(stub, capsys, monkeypatc
         return json.loads(out)
 
     assert call("submit", CONFIG, "--no-wait", "--force")["state"] == "PENDING"
+    (run,) = stub.runs.values()
+    sent = run["runtime_config"]["parameters"]["force"]
+    (version,) = stub.versions.values()
+    declared = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]["force"]
+    # The cluster refuses a value of another type, and ingest any but these two.
+    assert (declared["parameterType"], type(declared["defaultValue"]), sent) == ("STRING", str, "yes")
     assert call("schedule", CONFIG, "--cron", "0 0 2 * * *")["action"] == "created"
     assert call("schedule", CONFIG, "--cron", "0 0 2 * * *")["action"] == "unchanged"
     (version,) = stub.versions.values()

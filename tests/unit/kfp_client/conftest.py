@@ -69,7 +69,7 @@ PACKAGE = {
     "pipelineInfo": {"name": "digits"},
     "deploymentSpec": {},
     "root": {
-        "inputDefinitions": {"parameters": {"force": {"parameterType": "NUMBER_INTEGER", "defaultValue": 0}}},
+        "inputDefinitions": {"parameters": {"force": {"parameterType": "STRING", "defaultValue": "no"}}},
         "dag": {
             "tasks": {
                 "push": {"taskInfo": {"name": "push"}, "dependentTasks": ["train"]},

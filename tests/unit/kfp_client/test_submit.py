@@ -94,7 +94,7 @@ def test_no_wait_ends_with_the_run_made(stub, tool):
 def test_a_run_can_be_forced(stub, tool):
     tool("submit", "--host", stub.url, "--no-wait", "--force")
     tool("submit", "--host", stub.url, "--no-wait")
-    assert [run.get("runtime_config") for run in stub.runs.values()] == [{"parameters": {"force": 1}}, None]
+    assert [run.get("runtime_config") for run in stub.runs.values()] == [{"parameters": {"force": "yes"}}, None]
 
 
 def test_the_same_package_makes_no_second_version(stub, tool):
