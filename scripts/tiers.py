@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 ARGUMENTS = {
     "unit": [*_PARALLEL, "-m", "not methods", "tests/unit"],
-    "golden": ["tests/golden"],
+    "golden": [*_PARALLEL, "tests/golden"],
     "methods": [*_PARALLEL, "-m", "methods", "tests/unit"],
     "browser": ["-m", "browser", "tests/browser"],
     "integration": [*_PARALLEL, "-m", "integration", "tests/integration"],
