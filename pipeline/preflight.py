@@ -90,8 +90,11 @@ def _root_faults(config: Config, root: Place) -> list[Fault]:
 def _folder_faults(config: Config, path: Place) -> list[Fault]:
     here = ("data", "path")
     if not path.exists():
-        advice = f"tfx-edge data fetch {config.name} may put it there" if path == Path("data") / config.name else None
-        return [Fault(here, "must be an existing folder", f"{path}, which does not exist", advice)]
+        table = config.data.format in ("csv", "parquet")
+        ours = path == Path("data") / config.name or (table and isinstance(path, Path) and path.parts[:1] == ("data",))
+        advice = f"tfx-edge data fetch {config.name} may put it there" if ours else None
+        must = "must be an existing file or folder" if table else "must be an existing folder"
+        return [Fault(here, must, f"{path}, which does not exist", advice)]
     if not path.is_dir():
         return [Fault(here, "must be a folder", f"the file {path}")]
     faults = []

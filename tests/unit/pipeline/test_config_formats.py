@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline import preflight
 from pipeline.config import load
 from pipeline.errors import UserError
 
@@ -58,3 +59,14 @@ def test_splits_by_a_column_keep_their_values_as_text(tmp_path):
         "validation": ("three",),
         "eval": ("4",),
     }
+
+
+def test_a_table_that_is_not_there_is_no_folder_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(f"{HEAD}{GATE}data: {{format: csv, path: data/t/t.csv, label: y}}\n")
+    with pytest.raises(UserError) as refused:
+        preflight.check(load(tmp_path / "c.yaml"))
+    told = (
+        "data.path: must be an existing file or folder; got data/t/t.csv, which does not exist; tfx-edge data fetch t"
+    )
+    assert told in str(refused.value)
