@@ -11,6 +11,7 @@ from rich.tree import Tree
 from pipeline.history import seconds_left
 from pipeline.plan import Plan, describe
 from pipeline.runner import NodeResult, State
+from report.figures import whole_seconds
 
 _STYLES = {
     State.COMPLETE: ("done", "green"),
@@ -81,7 +82,7 @@ class RunTree:
         running = {self._running[0]: now - self._running[1]} if self._running else {}
         left = seconds_left(self.history, [node for node in waiting if node not in running], running)
         said = f"  {len(everything) - len(waiting)} of {len(everything)} nodes"
-        eta = "" if left is None else f", at most about {_duration(left)} left"
+        eta = "" if left is None else f", at most about {whole_seconds(left)} left"
         return Text.assemble(("run", "bold"), (said + eta, "dim"), no_wrap=True, overflow="ellipsis")
 
     def _line(self, branch: _Branch, now: float) -> Text:
@@ -125,17 +126,3 @@ def make_tree(plan: Plan, order: Sequence[str], root: str, history: Mapping[str,
         branches[f"variant {variant.name}"] = _Branch(variant.name, nodes, variant.parent or root)
     branches["result"] = _Branch("select and push", tuple(rest[before + 1 :]))
     return RunTree({key: branch for key, branch in branches.items() if branch.nodes}, history)
-
-
-def _duration(seconds: float) -> str:
-    """As people say it.
-
-    >>> _duration(5), _duration(80), _duration(5400)
-    ('5 s', '1 min 20 s', '1 h 30 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

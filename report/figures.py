@@ -138,6 +138,15 @@ def duration(seconds: float | None) -> str:
         return ABSENT
     if seconds < 9.95:
         return f"{seconds:.1f} s"
+    return whole_seconds(seconds)
+
+
+def whole_seconds(seconds: float) -> str:
+    """The same without tenths, for what is only estimated.
+
+    >>> whole_seconds(5), whole_seconds(80), whole_seconds(5400)
+    ('5 s', '1 min 20 s', '1 h 30 min')
+    """
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
