@@ -147,7 +147,8 @@ def _spans(summary: Mapping[str, Any]) -> list[str]:
     """Which spans were read, and what was odd about them."""
     spans, notes = summary["spans"], summary["data"]
     if not spans:
-        return []
+        images = (notes or {}).get("unreadable_images") or []
+        return [f"left out: {len(images)} unreadable image(s), first {images[0]}"] if images else []
     names = [span["name"] for span in spans]
     lines = [f"span {names[0]}" if len(names) == 1 else f"{len(names)} spans, {names[0]} to {names[-1]}"]
     missing = notes["missing_spans"]
