@@ -28,29 +28,24 @@ class Opened:
     faults: list[str] = field(default_factory=list)
 
     def show_everything(self) -> None:
-        """Opens all folds and scrolls past everything, so that every chart is drawn."""
+        """Opens all folds and looks at every chart until it is drawn: the page draws what comes into sight alone."""
         self.page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-        self.page.evaluate(
-            """async () => {
-                const step = innerHeight / 2;
-                for (let y = 0; y < document.documentElement.scrollHeight; y += step) {
-                    scrollTo({ top: y, behavior: "instant" });
-                    await new Promise((done) => setTimeout(done, 20));
-                }
-                scrollTo({ top: 0, behavior: "instant" });
-            }"""
-        )
-        self.wait_until(
-            "[...document.querySelectorAll('[data-chart]')].every((host) => host.dataset.drawn !== undefined)"
-        )
+        for k in range(self.page.locator("[data-chart]").count()):
+            chart = f"document.querySelectorAll('[data-chart]')[{k}]"
+            # Again and again: charts above that are drawn meanwhile push this one out of sight.
+            self.wait_until(
+                f"{chart}.scrollIntoView({{ block: 'center', behavior: 'instant' }}), "
+                f"{chart}.dataset.drawn !== undefined"
+            )
+        self.page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
 
     def wait_until(self, condition: str) -> None:
-        """Waits up to 10 s; Playwright's own way to wait is `eval`, which the page forbids."""
-        for _ in range(200):
+        """Waits up to a minute; Playwright's own way to wait is `eval`, which the page forbids."""
+        for _ in range(1200):
             if self.page.evaluate(condition):
                 return
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"must become true in 10 s: {condition}; {self.faults}")
+        raise AssertionError(f"must become true in a minute: {condition}; {self.faults}")
 
 
 Open = Callable[..., Opened]
