@@ -4,16 +4,13 @@ The files it writes are a function of the records alone: a record's split and pl
 its canonical bytes, so neither the order of files nor the number of workers shows. Records that repeat are kept.
 """
 
-import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tfx.dsl.component.experimental.annotations import BeamComponentParameter, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
@@ -23,21 +20,18 @@ from tfx.types.standard_artifacts import Examples
 from components import contract
 from components.cycles.cluster import NOTE_FILE, Note, Order, begin
 from components.errors import InputError
+from components.ingest_read import NO_SPAN, ReadRecords, ShardKey, shard_counts
 from components.ingest_spec import IngestSpec, SourceFile
-from components.places import local_copy
-from components.readers import READERS, BadImage, UnreadableFile, csv
 from components.readers.inference import column_types
+from components.record_shuffle import Piece, merged
 from components.source_files import resolve
 from components.spans import Pattern
-
-SHARD_BYTES = 128 * 2**20
-"""Input bytes that one output file stands for at most; a shard is sorted in memory."""
 
 FACTS_FILE = "facts.json"
 WINDOW_FILE = "window.json"
 
-_NO_SPAN = -1
-"""Stands for `None` in keys that Beam groups by."""
+SPILL_FOLDER = "spilled"
+"""Below the artifact, while ingest runs: records on their way from readers to writers."""
 
 _MAX_FAULTS_SHOWN = 8
 
@@ -109,23 +103,13 @@ def read_note(examples_uri: str) -> Note | None:
 
 
 def _read(examples: Examples, what: IngestSpec, beam_pipeline: beam.Pipeline) -> None:
-    facts_path = f"{examples.uri}/{FACTS_FILE}"
-    with beam_pipeline as pipeline:
-        files = pipeline | "Files" >> beam.Create(what.files)
-        read = files | "Read" >> beam.ParDo(_ReadRecords(what), *column_types(files, what)).with_outputs(
-            "facts", main="records"
-        )
-        _ = (
-            read.records
-            | "Group" >> beam.GroupByKey()
-            | "Write" >> beam.Map(_write_shard, examples_uri=examples.uri, shards=_shards(what))
-        )
-        _ = (
-            read.facts
-            | "Count" >> beam.combiners.Count.PerElement()
-            | "Gather" >> beam.combiners.ToList()
-            | "WriteFacts" >> beam.Map(_write_facts, path=facts_path)
-        )
+    spilled = f"{examples.uri}/{SPILL_FOLDER}"
+    try:
+        with beam_pipeline as pipeline:
+            _add_stages(pipeline, what, examples.uri, spilled)
+    finally:
+        if fileio.exists(spilled):
+            fileio.rmtree(spilled)
     faults = contract.faults(read_facts(examples.uri), what)
     if faults:
         more = len(faults) - _MAX_FAULTS_SHOWN
@@ -138,12 +122,22 @@ def _read(examples: Examples, what: IngestSpec, beam_pipeline: beam.Pipeline) ->
     _describe_window(examples, what)
 
 
-def _shards(spec: IngestSpec) -> dict[int | None, int]:
-    """How many files hold a span's records of a split, by span."""
-    sizes: Counter[int | None] = Counter()
-    for file in spec.files:
-        sizes[file.span] += file.size_bytes
-    return {span: 1 + size // SHARD_BYTES for span, size in sizes.items()}
+def _add_stages(pipeline: beam.Pipeline, what: IngestSpec, uri: str, spilled: str) -> None:
+    files = pipeline | "Files" >> beam.Create(what.files)
+    read = files | "Read" >> beam.ParDo(ReadRecords(what, spilled), *column_types(files, what)).with_outputs(
+        "facts", main="pieces"
+    )
+    _ = (
+        read.pieces
+        | "Group" >> beam.GroupByKey()
+        | "Write" >> beam.Map(_write_shard, examples_uri=uri, shards=shard_counts(what))
+    )
+    _ = (
+        read.facts
+        | "Count" >> beam.CombinePerKey(sum)
+        | "Gather" >> beam.combiners.ToList()
+        | "WriteFacts" >> beam.Map(_write_facts, path=f"{uri}/{FACTS_FILE}")
+    )
 
 
 def _describe_window(examples: Examples, spec: IngestSpec) -> None:
@@ -192,88 +186,14 @@ def read_facts(examples_uri: str) -> contract.Facts:
         return contract.Facts.from_counts((tuple(fact), count) for fact, count in json.loads(stream.read()))
 
 
-class _ReadRecords(beam.DoFn):
-    """File to `((split, shard), (digest, record))`, with every fact about it on the side."""
-
-    def __init__(self, spec: IngestSpec) -> None:
-        self._spec = spec
-        self._shards = _shards(spec)
-        self._examples = self._bytes = 0
-
-    def process(self, file: SourceFile, types: Iterable[dict[str, str]] = ()) -> Iterator:
-        """Reads one file; a damaged one yields a fact, so that all damage is reported together."""
-        spec = csv.with_types(self._spec, list(types)) if types else self._spec
-        try:
-            with local_copy(file.path) as path:
-                for record in READERS[spec.format](replace(file, path=path), spec):
-                    if isinstance(record, BadImage):
-                        yield beam.pvalue.TaggedOutput("facts", ("unreadable_image", f"{file.path}/{record}"))
-                        continue
-                    self._check_limits(record)
-                    yield from self._place(record, file)
-        except UnreadableFile as error:
-            yield beam.pvalue.TaggedOutput("facts", ("unreadable", file.path, str(error)))
-
-    def _check_limits(self, record: bytes) -> None:
-        """Ends the whole job as soon as this worker alone has read too much."""
-        self._examples += 1
-        self._bytes += len(record)
-        for what, read in (("examples", self._examples), ("bytes", self._bytes)):
-            most = getattr(self._spec.limits, what)
-            if most is not None and read > most:
-                raise InputError(
-                    f"the data may hold at most {most:,} {what} (data.limits.{what}), and hold more; allow more, or "
-                    "name less data in data.path"
-                )
-
-    def _place(self, record: bytes, file: SourceFile) -> Iterator:
-        try:
-            example = tf.train.Example.FromString(record)
-        except DecodeError:
-            example = None
-        fault = ("not_an_example", "") if example is None else contract.record_fault(example, self._spec)
-        if fault:
-            yield beam.pvalue.TaggedOutput("facts", (*fault, file.path))
-            return
-        # Map order in protobuf is arbitrary: only deterministic bytes may be hashed and sorted.
-        canonical = example.SerializeToString(deterministic=True)
-        digest = hashlib.sha256(canonical).digest()
-        split = self._spec.split_of(file, self._decisive(example, digest), self._value(example))
-        if split is None:
-            return
-        yield beam.pvalue.TaggedOutput("facts", ("example", split))
-        if file.span is not None:
-            yield beam.pvalue.TaggedOutput("facts", ("span", split, str(file.span)))
-        for name, task in self._spec.targets.items():
-            if task in contract.CLASSIFICATION:
-                label = example.features.feature[name].int64_list.value[0]
-                yield beam.pvalue.TaggedOutput("facts", ("class", name, split, str(label)))
-        # The shard comes from other bytes of the digest than the bucket, so that every shard of a split fills.
-        shard = int.from_bytes(digest[8:16], "big") % self._shards[file.span]
-        yield (split, _NO_SPAN if file.span is None else file.span, shard), (digest, canonical)
-
-    def _decisive(self, example: tf.train.Example, digest: bytes) -> bytes:
-        """What a record's bucket follows from: its group, if there are groups, else its content."""
-        if not self._spec.group_by:
-            return digest
-        return hashlib.sha256(str(contract.single_value(example, self._spec.group_by)).encode()).digest()
-
-    def _value(self, example: tf.train.Example) -> str:
-        return str(contract.single_value(example, self._spec.split_column)) if self._spec.split_column else ""
-
-
-def _write_shard(
-    keyed: tuple[tuple[str, int, int], Iterable[tuple[bytes, bytes]]],
-    examples_uri: str,
-    shards: Mapping[int | None, int],
-) -> None:
-    (split, number, shard), records = keyed
-    span = None if number == _NO_SPAN else number
+def _write_shard(keyed: tuple[ShardKey, Iterable[Piece]], examples_uri: str, shards: Mapping[int, int]) -> None:
+    (split, number, shard), pieces = keyed
+    span = None if number == NO_SPAN else number
     folder = artifact_split_uri(examples_uri, split)
     fileio.makedirs(folder)
-    path = f"{folder}/{_shard_prefix(span)}{shard:05d}-of-{shards[span]:05d}.gz"
+    path = f"{folder}/{_shard_prefix(span)}{shard:05d}-of-{shards[number]:05d}.gz"
     with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-        for _, record in sorted(records):
+        for record in merged(pieces):
             writer.write(record)
 
 
