@@ -24,8 +24,7 @@ from components import contract
 from components.cycles.cluster import NOTE_FILE, Note, Order, begin
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile
-from components.places import local_copy
-from components.readers import READERS, BadImage, UnreadableFile, csv
+from components.readers import READERS, BadFile, UnreadableFile, csv, local_source
 from components.readers.inference import column_types
 from components.source_files import resolve
 from components.spans import Pattern
@@ -166,7 +165,7 @@ def _describe_window(examples: Examples, spec: IngestSpec) -> None:
     ]
     files = len({file.path for file in spec.files})
     with fileio.open(f"{examples.uri}/{WINDOW_FILE}", "w") as stream:
-        notes = asdict(spec.notes) | {"unreadable_images": counted.unreadable_images}
+        notes = asdict(spec.notes) | {"unreadable_files": counted.unreadable_files}
         stream.write(json.dumps({"spans": spans, "files": files, "notes": notes}))
     if spec.newest is not None:
         examples.span, examples.version = spec.newest, by_span[spec.newest][0].version or 0
@@ -204,10 +203,10 @@ class _ReadRecords(beam.DoFn):
         """Reads one file; a damaged one yields a fact, so that all damage is reported together."""
         spec = csv.with_types(self._spec, list(types)) if types else self._spec
         try:
-            with local_copy(file.path) as path:
+            with local_source(file, spec) as path:
                 for record in READERS[spec.format](replace(file, path=path), spec):
-                    if isinstance(record, BadImage):
-                        yield beam.pvalue.TaggedOutput("facts", ("unreadable_image", f"{file.path}/{record}"))
+                    if isinstance(record, BadFile):
+                        yield beam.pvalue.TaggedOutput("facts", ("unreadable_file", f"{file.path}/{record}"))
                         continue
                     self._check_limits(record)
                     yield from self._place(record, file)

@@ -262,7 +262,7 @@ def test_data_are_nowhere_but_in_text_and_in_data(run_facts):
 
 def test_images_that_could_not_be_read_are_named(run_facts):
     summary, details = copy.deepcopy(run_facts("pushed")())
-    summary["data"]["unreadable_images"] = ["flowers/daisy/3.png: cannot identify image file"]
-    assert "flowers/daisy/3.png: cannot identify image file: left out, no readable image." in run_page.render(
+    summary["data"]["unreadable_files"] = ["flowers/daisy/3.png: cannot identify image file"]
+    assert "flowers/daisy/3.png: cannot identify image file: left out, not readable." in run_page.render(
         summary, details
     )
