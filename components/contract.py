@@ -13,7 +13,7 @@ from components.ingest_spec import IngestSpec
 
 CLASSIFICATION = ("multiclass", "binary")
 
-_IMAGES_SHOWN = 3
+_FILES_SHOWN = 3
 
 _RECORD_FAULTS = {
     "not_an_example": "records must be serialized tf.Example messages",
@@ -39,7 +39,7 @@ class Facts:
         unreadable: Path to the reason why it could not be read.
         records: Number of records read, faulty ones included.
         spans: Span to split to number of records; empty for data without spans.
-        unreadable_images: What is wrong with each image that could not be read, sorted.
+        unreadable_files: What is wrong with each image or recording that could not be read, sorted.
     """
 
     examples: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Facts:
     unreadable: dict[str, str] = field(default_factory=dict)
     records: int = 0
     spans: dict[int, dict[str, int]] = field(default_factory=dict)
-    unreadable_images: list[str] = field(default_factory=list)
+    unreadable_files: list[str] = field(default_factory=list)
 
     @classmethod
     def from_counts(cls, counts: Iterable[tuple[tuple[str, ...], int]]) -> "Facts":
@@ -65,8 +65,8 @@ class Facts:
             elif kind == "span":
                 split, span = rest
                 facts.spans.setdefault(int(span), {})[split] = count
-            elif kind == "unreadable_image":
-                facts.unreadable_images.append(rest[0])
+            elif kind == "unreadable_file":
+                facts.unreadable_files.append(rest[0])
             elif kind == "unreadable":
                 facts.unreadable[rest[0]] = rest[1]
             else:
@@ -135,7 +135,7 @@ def faults(facts: Facts, spec: IngestSpec) -> list[str]:
         label_type = "one integer" if spec.targets.get(feature) in CLASSIFICATION else "one number"
         rule = _RECORD_FAULTS[kind].format(feature=feature, label_type=label_type)
         said.append(f"{spans.get(path, path)}: {rule}; {count} record(s) break this")
-    said += [*_image_faults(facts, spec), *_limit_faults(facts, spec)]
+    said += [*_file_faults(facts, spec), *_limit_faults(facts, spec)]
     if said:
         return said
     empty = [split for split in spec.splits if not facts.examples.get(split)]
@@ -148,14 +148,14 @@ def faults(facts: Facts, spec: IngestSpec) -> list[str]:
     return [fault for feature in classified for fault in _class_faults(feature, facts.classes.get(feature, {}), spec)]
 
 
-def _image_faults(facts: Facts, spec: IngestSpec) -> list[str]:
-    allowed, bad = spec.images.max_unreadable if spec.images else 0, facts.unreadable_images
+def _file_faults(facts: Facts, spec: IngestSpec) -> list[str]:
+    allowed, bad = spec.max_unreadable, facts.unreadable_files
     if len(bad) <= allowed:
         return []
-    shown = "; ".join(bad[:_IMAGES_SHOWN]) + ("; ..." if len(bad) > _IMAGES_SHOWN else "")
+    shown = "; ".join(bad[:_FILES_SHOWN]) + ("; ..." if len(bad) > _FILES_SHOWN else "")
     return [
-        f"at most {allowed} image(s) may be unreadable (data.images.max_unreadable), but {len(bad)} are: {shown}; "
-        "remove or replace them, or allow more"
+        f"at most {allowed} file(s) may be unreadable (data.{spec.format}.max_unreadable), but {len(bad)} are: "
+        f"{shown}; remove or replace them, or allow more"
     ]
 
 

@@ -160,7 +160,7 @@ def _describe_window(examples: Examples, spec: IngestSpec) -> None:
     ]
     files = len({file.path for file in spec.files})
     with fileio.open(f"{examples.uri}/{WINDOW_FILE}", "w") as stream:
-        notes = asdict(spec.notes) | {"unreadable_images": counted.unreadable_images}
+        notes = asdict(spec.notes) | {"unreadable_files": counted.unreadable_files}
         stream.write(json.dumps({"spans": spans, "files": files, "notes": notes}))
     if spec.newest is not None:
         examples.span, examples.version = spec.newest, by_span[spec.newest][0].version or 0

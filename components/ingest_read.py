@@ -15,8 +15,7 @@ from google.protobuf.message import DecodeError
 from components import contract
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile
-from components.places import local_copy
-from components.readers import READERS, BadImage, UnreadableFile, csv
+from components.readers import READERS, BadFile, UnreadableFile, csv, local_source
 from components.record_shuffle import Spill
 
 SHARD_BYTES = 128 * 2**20
@@ -60,10 +59,10 @@ class ReadRecords(beam.DoFn):
         """Reads one file; a damaged one becomes a fact, so that all damage is reported together."""
         spec = csv.with_types(self._spec, list(types)) if types else self._spec
         try:
-            with local_copy(file.path) as path:
+            with local_source(file, spec) as path:
                 for record in READERS[spec.format](replace(file, path=path), spec):
-                    if isinstance(record, BadImage):
-                        self._facts["unreadable_image", f"{file.path}/{record}"] += 1
+                    if isinstance(record, BadFile):
+                        self._facts["unreadable_file", f"{file.path}/{record}"] += 1
                         continue
                     self._check_limits(record)
                     self._place(record, file)

@@ -86,6 +86,26 @@ class ImageOptions:
 
 
 @dataclass(frozen=True)
+class AudioOptions:
+    """What recordings are made into.
+
+    Attributes:
+        sample_rate: In Hz; recordings with another rate are refused.
+        samples: How many samples an example holds.
+        length: For recordings of other lengths: `fit` pads short ones with silence and crops long ones to their middle,
+            `pad` and `crop` do one and refuse the rest, `exact` refuses all.
+        mix: Whether recordings with several channels are averaged into one; else they are refused.
+        max_unreadable: How many recordings may be unreadable before the data are refused.
+    """
+
+    sample_rate: int
+    samples: int
+    length: str = "fit"
+    mix: bool = False
+    max_unreadable: int = 0
+
+
+@dataclass(frozen=True)
 class Limits:
     """What absurd inputs are refused by, while they are read.
 
@@ -132,9 +152,10 @@ class IngestSpec:
             into its buckets are left out, so that nothing is ever trained on that another run judges by.
         notes: What was noticed while the files were looked for.
         classes: Label feature to the names of its classes, which stand in place of numbers in tables and as the folders
-            of images.
+            of images and recordings.
         table: How CSV and Parquet files are read.
         images: What images are made into; `None` for other formats.
+        audio: What recordings are made into; `None` for other formats.
         group_by: Records that agree in this feature fall into the same split; empty: each falls by its own content.
         split_column: The feature whose value says which split a record belongs to; empty: buckets do.
         limits: How much may be read.
@@ -153,6 +174,7 @@ class IngestSpec:
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     table: TableOptions = TableOptions()
     images: ImageOptions | None = None
+    audio: AudioOptions | None = None
     group_by: str = ""
     split_column: str = ""
     limits: Limits = Limits()
@@ -171,6 +193,7 @@ class IngestSpec:
         fields["classes"] = {feature: tuple(names) for feature, names in fields["classes"].items()}
         fields["table"] = TableOptions(**fields["table"] | {"ignore": tuple(fields["table"]["ignore"])})
         fields["images"] = ImageOptions(**fields["images"]) if fields["images"] else None
+        fields["audio"] = AudioOptions(**fields["audio"]) if fields["audio"] else None
         fields["limits"] = Limits(**fields["limits"])
         return cls(**fields)
 
@@ -179,6 +202,12 @@ class IngestSpec:
         """The label features and their tasks; a feature of several outputs has the task of the last."""
         tasks = from_text(self.task)
         return {feature: tasks[output] for output, feature in from_text(self.label).items()}
+
+    @property
+    def max_unreadable(self) -> int:
+        """How many images or recordings may be unreadable."""
+        options = self.images or self.audio
+        return options.max_unreadable if options else 0
 
     @property
     def splits(self) -> tuple[str, ...]:

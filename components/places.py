@@ -6,7 +6,7 @@ all of a window is seen as of one moment.
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,8 @@ from registry.remote import open_filesystem
 from registry.storage import is_uri
 
 _BLOCK_BYTES = 1 << 20
+_BATCH_FILES = 500
+_BATCH_BYTES = 256 * 2**20
 _CONTENT_TAGS = ("ETag", "md5Hash", "etag")
 """What stores tell of a file's content, S3's and Google Cloud Storage's own words first."""
 
@@ -164,14 +166,60 @@ def local_copy(text: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="tfx-edge-data-") as folder:
         copy = Path(folder) / PurePosixPath(text).name
-        try:
-            with _answering():
-                filesystem, path = open_filesystem(text)
-                filesystem.get_file(path, str(copy))
-        except Unreachable as error:
-            advice = "look at the store and the credentials in the environment, and run again"
-            raise Unreachable(f"{text} must be there to be read, but reading it gave: {error}; {advice}") from error
+        with _fetching(text), _answering():
+            filesystem, path = open_filesystem(text)
+            filesystem.get_file(path, str(copy))
         yield str(copy)
+
+
+def local_files(text: str, wanted: Callable[[Place], Sequence[Place]]) -> Iterator[Path]:
+    """Paths on this machine to files of a folder, in order; copies last until the next file is asked for.
+
+    They are fetched many at a time, since ten thousand small files would else be ten thousand waits for an answer, and
+    the disk never holds more than one batch.
+
+    Args:
+        text: A path or URI.
+        wanted: Folder to the files.
+
+    Raises:
+        Unreachable: The store does not answer, or a file is gone.
+    """
+    if not is_uri(text):
+        yield from (Path(str(path)) for path in wanted(Path(text)))
+        return
+    folder = RemotePath.at(text)
+    for batch in batched(wanted(folder)):
+        with tempfile.TemporaryDirectory(prefix="tfx-edge-data-") as copies:
+            paths = [Path(copies) / path.name for path in batch]
+            with _fetching(text), _answering():
+                filesystem = folder.listing.filesystem
+                filesystem.get([path.path for path in batch], [str(path) for path in paths])
+            yield from paths
+
+
+def batched(files: Sequence[Place]) -> Iterator[list[RemotePath]]:
+    """Files of a store in batches, none with more than `_BATCH_FILES` or, but for a single file, `_BATCH_BYTES`."""
+    batch: list[RemotePath] = []
+    size_bytes = 0
+    for file in files:
+        assert isinstance(file, RemotePath)
+        if batch and (len(batch) == _BATCH_FILES or size_bytes + file.size_bytes > _BATCH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(file)
+        size_bytes += file.size_bytes
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _fetching(text: str) -> Iterator[None]:
+    try:
+        yield
+    except Unreachable as error:
+        advice = "look at the store and the credentials in the environment, and run again"
+        raise Unreachable(f"{text} must be there to be read, but reading it gave: {error}; {advice}") from error
 
 
 @contextmanager

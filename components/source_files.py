@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile, WindowNotes
@@ -14,8 +15,10 @@ from components.places import Place, RemotePath, Unreachable, place
 from components.spans import Delivery, Pattern, SpanError, Window, unreachable, window
 
 Digest = Callable[[Path], str]
+PlaceT = TypeVar("PlaceT", Path, RemotePath)
 
-IMAGES = (".jpg", ".jpeg", ".png")
+FOLDERS_OF_CLASSES = {"images": (".jpg", ".jpeg", ".png"), "audio": (".wav",)}
+"""Formats whose data are a folder for every class, and how the names of the files in it end."""
 
 
 def file_sha256(path: Path) -> str:
@@ -84,17 +87,16 @@ def data_files(format_: str, root: Place, source: str) -> list[Place]:
     # Names that begin with a dot or an underscore are notes beside the data, not data.
     entries: list[Place] = list(folder.iterdir()) if folder.is_dir() else []
     shown = [path for path in entries if path.name[0] not in "._"]
-    found = [path for path in shown if (_holds_images(path) if format_ == "images" else path.is_file())]
+    if format_ in FOLDERS_OF_CLASSES:
+        found = [path for path in shown if path.is_dir() and class_files(format_, path)]
+    else:
+        found = [path for path in shown if path.is_file()]
     return sorted(found, key=lambda path: path.name)
 
 
 def _holds_arrays(root: Place) -> bool:
     """Folders of arrays are mapped into memory, so they lie on a disk."""
     return isinstance(root, Path) and any(root.glob("*.npy"))
-
-
-def _holds_images(folder: Place) -> bool:
-    return isinstance(folder, Path) and folder.is_dir() and bool(image_files(folder))
 
 
 def _found(spec: IngestSpec, root: Place) -> Iterator[Place]:
@@ -113,32 +115,40 @@ def _all_files(spec: IngestSpec, root: Place, digest: Digest) -> Iterator[Source
 
 
 def _source_file(spec: IngestSpec, path: Place, source: str, digest: Digest) -> SourceFile:
-    if isinstance(path, RemotePath):
-        return SourceFile(str(path), source, path.size_bytes, path.digest())
     if path.is_file():
-        return SourceFile(str(path), source, path.stat().st_size, digest(path))
-    # A folder that stands for one file: the arrays of its rows, or the images of a class.
-    parts = image_files(path) if spec.format == "images" else [path / f"{name}.npy" for name in _arrays(spec, source)]
+        return SourceFile(str(path), source, *_size_and_digest(path, digest))
+    # A folder that stands for one file: the arrays of its rows, or the files of a class.
+    parts: list[Place] = [path / f"{name}.npy" for name in _arrays(spec, source)]
+    if spec.format in FOLDERS_OF_CLASSES:
+        parts = class_files(spec.format, path)
     missing = [part.name for part in parts if not part.is_file()]
     if missing:
         raise InputError(f"data.arrays must name files in {path}, but there is no {', '.join(missing)}")
-    held = "".join(f"{digest(part)} {part.name}\n" for part in parts)
-    size_bytes = sum(part.stat().st_size for part in parts)
+    told = [_size_and_digest(part, digest) for part in parts]
+    held = "".join(f"{tag} {part.name}\n" for part, (_, tag) in zip(parts, told, strict=True))
+    size_bytes = sum(size for size, _ in told)
     return SourceFile(str(path), source, size_bytes, hashlib.sha256(held.encode()).hexdigest())
+
+
+def _size_and_digest(path: Place, digest: Digest) -> tuple[int, str]:
+    if isinstance(path, RemotePath):
+        return path.size_bytes, path.digest()
+    return path.stat().st_size, digest(path)
 
 
 def _arrays(spec: IngestSpec, source: str) -> list[str]:
     return sorted({array.replace("{split}", source) for array in spec.arrays.values()})
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The images of a folder, sorted."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES and path.name[0] not in "._")
+def class_files(format_: str, folder: PlaceT) -> list[PlaceT]:
+    """The images or recordings of a class's folder, sorted."""
+    found = [path for path in folder.iterdir() if path.name.lower().endswith(FOLDERS_OF_CLASSES[format_])]
+    return sorted((path for path in found if path.name[0] not in "._"), key=lambda path: path.name)
 
 
 def _with_classes(spec: IngestSpec) -> IngestSpec:
-    """Of images the classes are the names of the folders, sorted, unless the configuration names them."""
-    if spec.format != "images":
+    """Of images and recordings the classes are the folders' names, sorted, unless the configuration names them."""
+    if spec.format not in FOLDERS_OF_CLASSES:
         return spec
     (label,) = spec.targets
     folders = sorted({Path(file.path).name for file in spec.files})
@@ -146,7 +156,7 @@ def _with_classes(spec: IngestSpec) -> IngestSpec:
     unknown = [name for name in folders if name not in named]
     if unknown:
         raise InputError(
-            f"the folders of images must be among data.label_names ({', '.join(named)}), but there is "
+            f"the folders of {spec.format} must be among data.label_names ({', '.join(named)}), but there is "
             f"{', '.join(unknown)}; name it, or move it away"
         )
     return replace(spec, classes={label: named})

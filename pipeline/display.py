@@ -146,15 +146,16 @@ def _reasons(variants: Sequence[Mapping[str, Any]]) -> list[str]:
 def _spans(summary: Mapping[str, Any]) -> list[str]:
     """Which spans were read, and what was odd about them."""
     spans, notes = summary["spans"], summary["data"]
+    bad = (notes or {}).get("unreadable_files") or []
+    unreadable = [f"left out: {len(bad)} unreadable file(s), first {bad[0]}"] if bad else []
     if not spans:
-        images = (notes or {}).get("unreadable_images") or []
-        return [f"left out: {len(images)} unreadable image(s), first {images[0]}"] if images else []
+        return unreadable
     names = [span["name"] for span in spans]
     lines = [f"span {names[0]}" if len(names) == 1 else f"{len(names)} spans, {names[0]} to {names[-1]}"]
     missing = notes["missing_spans"]
     if missing:
         lines.append(f"missing between them: {', '.join(map(str, missing))}")
-    return [*lines, *(f"left out: {line}" for line in notes["repeated_files"])]
+    return [*lines, *(f"left out: {line}" for line in notes["repeated_files"]), *unreadable]
 
 
 def _found(summary: Mapping[str, Any]) -> list[str]:

@@ -31,18 +31,26 @@ _NOT_THE_USERS = (
 )
 
 
-def cause(error: BaseException) -> str:
+ROOM_HERE = "free some space, or choose another --workspace"
+"""What helps against a full disk on this machine."""
+
+
+def cause(error: BaseException, room: str = ROOM_HERE) -> str:
     """What the user should read of an exception.
 
     Our own errors say it themselves. Others are named by type, with the place when the user's code raised them; Beam
     hands an error of a worker on as the text of its traceback, of which the last line counts.
+
+    Args:
+        error: The exception.
+        room: What helps against a full disk where it was raised.
     """
     ours = next((link for link in _chain(error) if isinstance(link, _OURS)), None)
     if ours is not None:
         return str(ours)
     full = next((match for link in _with_contexts(error) if (match := _DISK_FULL.search(str(link)))), None)
     if full:
-        return f"the disk must have room, but is full ({full[0]}); free some space, or choose another --workspace"
+        return f"the disk must have room, but is full ({full[0]}); {room}"
     root = _chain(error)[-1]
     lines = [line.strip() for line in str(root).splitlines() if line.strip()]
     text = next((line for line in lines if not line.startswith("Traceback")), "no message")

@@ -22,6 +22,12 @@ from pipeline.sufficiency import eval_warnings
 from registry import RegistryError
 from registry.signing import signer
 
+_FOLDERS = {
+    "images": "a folder of JPEG or PNG files for every class",
+    "audio": "a folder of WAV files for every class",
+}
+"""What must lie at `data.path`, by format."""
+
 
 def check(config: Config) -> None:
     """Checks that data, schema, model module, pretrained model and device profile are there and look right.
@@ -107,7 +113,7 @@ def _folder_faults(config: Config, path: Place) -> list[Fault]:
             )
         elif not data_files(config.data.format, path, part.source or ""):
             where = here if part.source is None else ("data", "splits", name)
-            what = "a folder of JPEG or PNG files for every class" if config.data.format == "images" else None
+            what = _FOLDERS.get(config.data.format)
             must = f"must hold {what or 'at least one data file'}"
             faults.append(Fault(where, must, f"{folder}, which does not" if what else f"the empty folder {folder}"))
     return list(dict.fromkeys(faults))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.errors import InputError
-from components.ingest_spec import ImageOptions, IngestSpec, Limits, SplitShare, TableOptions
+from components.ingest_spec import AudioOptions, ImageOptions, IngestSpec, Limits, SplitShare, TableOptions
 from components.source_files import file_sha256, find_window, resolve
 from components.spans import Pattern, Window
 from components.targets import to_text
@@ -53,6 +53,7 @@ def unresolved_spec(config: Config) -> IngestSpec:
             delimiter=config.data.delimiter,
         ),
         images=ImageOptions(**config.data.images.model_dump()) if config.data.images else None,
+        audio=AudioOptions(**config.data.audio.model_dump()) if config.data.audio else None,
         group_by=config.data.group_by or "",
         split_column=config.data.splits.column if config.data.splits_by_column else "",
         limits=Limits(**config.data.limits.model_dump()),

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.source_files import data_files
+from components.source_files import FOLDERS_OF_CLASSES, class_files, data_files
 from compression.settings.metrics import METRICS
 from compression.statistics.bounds import MIN_EXAMPLES
 from compression.statistics.decision import per_variant_confidence
 from pipeline.config import Config
 from pipeline.config.faults import KeyPath
 from pipeline.config.gate import Thresholds
-from pipeline.counting import Uncountable, count_records, count_rows
+from pipeline.counting import Uncountable, count_csv_rows, count_parquet_rows, count_records, count_rows
 from pipeline.sources import read_spans
 from registry.storage import is_uri
 
@@ -120,18 +120,25 @@ def eval_examples(config: Config, enough: int) -> int:
     """
     if is_uri(config.data.path):
         raise Uncountable("the data would have to be fetched first")
-    if config.data.format in ("csv", "parquet", "images") or config.data.group_by or config.data.splits_by_column:
+    if config.data.group_by or config.data.splits_by_column:
         raise Uncountable("they would have to be read first")
     part = config.data.splits.ranges()["eval"]
-    roots = _eval_roots(config)
-    if config.data.format == "npz":
+    in_all = math.ceil(enough * part.total / part.buckets)
+    return _counted(config, _eval_roots(config), part.source or "", in_all) * part.buckets // part.total
+
+
+def _counted(config: Config, roots: list[Path], source: str, enough: int) -> int:
+    """How many examples one source holds; `enough` may stand for more."""
+    form = config.data.format
+    if form == "npz":
         label = next(iter(config.data.labels.values()))
-        array = (config.data.arrays or {})[label].replace("{split}", part.source or "")
-        counted = sum(count_rows(root, array) for root in roots)
-    else:
-        files = [file for root in roots for file in data_files(config.data.format, root, part.source or "")]
-        counted = count_records(files, math.ceil(enough * part.total / part.buckets))
-    return counted * part.buckets // part.total
+        array = (config.data.arrays or {})[label].replace("{split}", source)
+        return sum(count_rows(root, array) for root in roots)
+    files = [Path(str(file)) for root in roots for file in data_files(form, root, source)]
+    if form in FOLDERS_OF_CLASSES:
+        return sum(len(class_files(form, folder)) for folder in files)
+    count = {"csv": count_csv_rows, "parquet": count_parquet_rows}.get(form, count_records)
+    return count(files, enough)
 
 
 def _eval_roots(config: Config) -> list[Path]:

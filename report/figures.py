@@ -6,6 +6,19 @@ from typing import Any
 
 ABSENT = "–"
 
+_ABBREVIATIONS = ("auc", "f1", "rmse", "mae")
+
+
+def heading(text: str) -> str:
+    """Text as it begins a line: abbreviations keep their case, and short names of metrics become some.
+
+    >>> heading("accuracy"), heading("rmse"), heading("area under the ROC curve"), heading("digit/auc")
+    ('Accuracy', 'RMSE', 'Area under the ROC curve', 'digit/AUC')
+    """
+    output, _, name = text.rpartition("/")
+    name = name.upper() if name in _ABBREVIATIONS else name
+    return f"{output}/{name}" if output else name[:1].upper() + name[1:]
+
 
 def metric(value: float | None) -> str:
     """A quality with four decimals.

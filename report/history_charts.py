@@ -84,7 +84,7 @@ def _kinds(runs: Sequence[Run]) -> list[_Kind]:
     return [
         _Kind(
             "quality",
-            (title or "quality").capitalize(),
+            figures.heading(title or "quality"),
             "",
             of_metric("value"),
             figures.metric,

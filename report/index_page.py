@@ -108,7 +108,7 @@ def _tiles(overview: Mapping[str, Any]) -> list[dict[str, str]]:
             "Current version", str(version["version"]), f"{version['variant']}, {figures.moment(version['pushed_at'])}"
         ),
         _tile(
-            (version["metric"] or "quality").capitalize(),
+            figures.heading(version["metric"] or "quality"),
             figures.metric(version["value"]),
             ", ".join(filter(None, beside)),
         ),

@@ -31,7 +31,8 @@ def run(invocation: Invocation) -> int:
         from pipeline.failure import cause
 
         traceback.print_exception(error, file=sys.stdout)
-        sys.stdout.write(f"{invocation.task} failed: {cause(error)}\n")
+        room = _ROOM.format(invocation.task)
+        sys.stdout.write(f"{invocation.task} failed: {cause(error, room)}\n")
         return 1
     sys.stdout.write(f"{invocation.task} done\n")
     return 0
@@ -40,6 +41,13 @@ def run(invocation: Invocation) -> int:
 def _show_epoch(done: int, planned: int, logs: Mapping[str, float]) -> None:
     """How far a training is, for who reads the pod's log."""
     sys.stdout.write(f"epoch {done}/{planned}: {', '.join(f'{name} {value:.4g}' for name, value in logs.items())}\n")
+
+
+_ROOM = (
+    "give the pod a node with more of it (kubeflow.steps.{}.node_selector), or mount a volume (kubeflow.volumes) and "
+    "let TMPDIR in kubeflow.env name a folder on it"
+)
+"""What helps against a full disk in a pod: there is no workspace to move."""
 
 
 def write_whole(path: Path, output: dict[str, Any]) -> None:

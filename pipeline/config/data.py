@@ -8,14 +8,16 @@ from components.spans import Pattern, PatternError
 from compression.outputs import by_output
 from compression.settings import Settings
 from pipeline.config.faults import Fault, SectionError, nearest, show
-from pipeline.config.formats import ColumnName, ColumnType, ImagesSection, LimitsSection
+from pipeline.config.formats import AudioSection, ColumnName, ColumnType, ImagesSection, LimitsSection
 from pipeline.config.guard import GuardSection
 from pipeline.config.names import ARRAY_NAME, FEATURE_NAME, FILE_PATH
 from pipeline.config.per_output import PerOutput
 from pipeline.config.push import place_without_secrets
 from pipeline.config.splits import AnySplits, ColumnSplits, Splits
 from pipeline.config.translate import validate
-from registry.storage import is_uri
+
+_FOLDER_EXAMPLES = {"images": "{height: 96, width: 96, channels: 3}", "audio": "{sample_rate: 16000, samples: 16000}"}
+"""Formats whose data are a folder for every class, and an example of what they need."""
 
 
 class WindowSize(Settings):
@@ -36,15 +38,15 @@ def _window(value: object) -> object:
 class DataSection(Settings):
     """Where the examples are and which of them make which split."""
 
-    format: Literal["tfrecord", "npz", "csv", "parquet", "images"] = Field(
+    format: Literal["tfrecord", "npz", "csv", "parquet", "images", "audio"] = Field(
         description="`tfrecord`: a folder with TFRecord files of tf.train.Example; `npz`: one NumPy archive, or a "
         "folder of `.npy` files; `csv`, `parquet`: a file or a folder of files; `images`: a folder with one folder of "
-        "JPEG and PNG files for every class (docs/data-formats.md)"
+        "JPEG and PNG files for every class; `audio`: the same of WAV files (docs/data-formats.md)"
     )
     path: Annotated[str, AfterValidator(place_without_secrets)] = Field(
         pattern=FILE_PATH,
         description="the folder or the file, as `format` says, relative to the working directory, or a URI that fsspec "
-        "can open, such as `s3://bucket/data` (not for `images`); with `{SPAN}` or "
+        "can open, such as `s3://bucket/data`; with `{SPAN}` or "
         "`{YYYY}`, `{MM}` and `{DD}` in it, and maybe `{VERSION}`, a folder or file for each span of data "
         "(docs/spans.md)",
     )
@@ -82,6 +84,7 @@ class DataSection(Settings):
         default=",", min_length=1, max_length=1, description="`csv` only: what stands between the cells"
     )
     images: ImagesSection | None = Field(default=None, description="`images` only, and required there")
+    audio: AudioSection | None = Field(default=None, description="`audio` only, and required there")
     group_by: ColumnName | None = Field(
         default=None,
         description="records that agree in this feature fall into the same split, so that one person, one device or "
@@ -152,21 +155,22 @@ class DataSection(Settings):
         ]
 
     def _format_faults(self) -> list[Fault]:
-        """Keys that the format does not know, and what `images` needs."""
+        """Keys that the format does not know, and what folders of classes need."""
         tables = ("csv", "parquet")
-        owners = {"columns": tables, "fill": tables, "ignore": tables, "delimiter": ("csv",), "images": ("images",)}
+        owners = {"columns": tables, "fill": tables, "ignore": tables, "delimiter": ("csv",)}
+        owners |= {name: (name,) for name in _FOLDER_EXAMPLES}
         faults = [
             Fault((key,), f"must be left out unless format is {' or '.join(formats)}", f"format {self.format}")
             for key, formats in owners.items()
             if getattr(self, key) != DataSection.model_fields[key].default and self.format not in formats
         ]
-        if self.format == "images" and self.images is None:
-            example = "{height: 96, width: 96, channels: 3}"
-            faults.append(Fault(("images",), "must be given when format is images", "nothing", f"write {example}"))
-        if self.format == "images" and is_uri(self.path):
-            faults.append(Fault(("path",), "must be a folder on a disk when format is images", show(self.path)))
-        if self.format == "images" and len(self.labels) > 1:
-            faults.append(Fault(("label",), "must be one feature when format is images", ", ".join(self.labels)))
+        if self.format in _FOLDER_EXAMPLES:
+            when = f"when format is {self.format}"
+            if getattr(self, self.format) is None:
+                advice = f"write {_FOLDER_EXAMPLES[self.format]}"
+                faults.append(Fault((self.format,), f"must be given {when}", "nothing", advice))
+            if len(self.labels) > 1:
+                faults.append(Fault(("label",), f"must be one feature {when}", ", ".join(self.labels)))
         if self.group_by is not None and isinstance(self.splits, ColumnSplits):
             faults.append(Fault(("group_by",), "must be left out when splits name a column", self.group_by))
         return faults

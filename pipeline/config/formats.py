@@ -1,4 +1,4 @@
-"""Parts of the section `data` that only some formats know: columns of tables, images, limits."""
+"""Parts of the section `data` that only some formats know: columns of tables, images, recordings, limits."""
 
 from typing import Annotated, Literal
 
@@ -24,6 +24,30 @@ class ImagesSection(Settings):
     )
     max_unreadable: int = Field(
         default=0, ge=0, description="how many images may be unreadable before the data are refused; all are reported"
+    )
+
+
+class AudioSection(Settings):
+    """What the recordings of `format: audio` are made into."""
+
+    sample_rate: int = Field(
+        ge=1,
+        le=768_000,
+        description="in Hz; recordings with another rate are refused, so that no model hears them wrong",
+    )
+    samples: int = Field(ge=1, le=10_000_000, description="how many samples an example holds")
+    length: Literal["fit", "pad", "crop", "exact"] = Field(
+        default="fit",
+        description="what is done with recordings of another length: `pad` puts silence behind short ones, `crop` "
+        "keeps the middle of long ones, `fit` does both, `exact` refuses both",
+    )
+    mix: bool = Field(
+        default=False, description="`true` averages the channels of a recording that has several; else it is refused"
+    )
+    max_unreadable: int = Field(
+        default=0,
+        ge=0,
+        description="how many recordings may be unreadable before the data are refused; all are reported",
     )
 
 

@@ -107,6 +107,7 @@ _SECTIONS = {
     "data.splits.train, .validation, .eval": "SplitSource",
     "data.splits (by a column)": "ColumnSplits",
     "data.images": "ImagesSection",
+    "data.audio": "AudioSection",
     "data.limits": "LimitsSection",
     "model": "ModelSection",
     "model.search": "SearchSettings",

@@ -17,6 +17,9 @@ _RULES = {
 }
 """Rule of the gate to what it asks of a metric."""
 
+_MOST_ROWS_ALIKE = 4
+"""Inputs of one type and shape share a row when there are more of them: a table may have hundreds of columns."""
+
 
 def context(facts: Facts) -> Context:
     """`pairs` (name, value, mono) and `rules`; the chosen variant's, also when it was not pushed in the end."""
@@ -69,11 +72,17 @@ def _missing(reasons: Mapping[str, str], key: str) -> str:
 def _ports(chosen: Variant) -> list[tuple[str, str]]:
     """Inputs and outputs: name, type and shape."""
     audit = chosen["audit"] or {}
-    return [
-        (title, _port(port))
-        for key, title in (("inputs", "Input"), ("outputs", "Output"))
-        for port in _listed(audit.get(key))
-    ]
+    rows = []
+    for key, title in (("inputs", "Input"), ("outputs", "Output")):
+        alike: dict[str, list[str]] = {}
+        for port in _listed(audit.get(key)):
+            alike.setdefault(_type(port), []).append(str(port.get("name", "")))
+        for type_, names in alike.items():
+            if len(names) > _MOST_ROWS_ALIKE:
+                rows.append((f"{len(names)} {title.lower()}s", f"{type_} each: {', '.join(names)}"))
+            else:
+                rows += [(title, f"{name}: {type_}") for name in names]
+    return rows
 
 
 def _listed(ports: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - JSON
@@ -82,11 +91,11 @@ def _listed(ports: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - JSON
     return list(ports or ())
 
 
-def _port(port: Mapping[str, Any]) -> str:
+def _type(port: Mapping[str, Any]) -> str:
     shape = " × ".join("any" if size in (None, -1) else str(size) for size in port.get("shape") or ())
     scale = port.get("scale")
     quantized = f", scale {figures.significant(float(scale))}, zero point {port.get('zero_point')}" if scale else ""
-    return f"{port.get('name', '')}: {port.get('dtype', '')} {shape}{quantized}".strip()
+    return f"{port.get('dtype', '')} {shape}{quantized}".strip()
 
 
 def _rule(gate: Mapping[str, Any]) -> dict[str, Any]:

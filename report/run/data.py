@@ -45,7 +45,7 @@ def _notes(data: Mapping[str, Any]) -> list[str]:
         ("repeated_files", "left out, an older span holds the same"),
         ("superseded", "superseded by a newer version"),
         ("empty_spans", "without data files"),
-        ("unreadable_images", "left out, no readable image"),
+        ("unreadable_files", "left out, not readable"),
     ):
         found += [f"{name}: {said}." for name in data.get(key) or ()]
     return found

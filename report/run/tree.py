@@ -11,7 +11,7 @@ from report.run.variants import MARKS
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 184, 62, 34, 10
 _LETTERS = 22
 # These belong to one variant each: the box with its name, at the end of its branch, stands for them.
-_FINISHING = ("quantize", "raw", "gate", "edge")
+_FINISHING = ("quantize", "export", "gate", "edge")
 
 
 @dataclass

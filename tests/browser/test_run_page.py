@@ -3,7 +3,12 @@
 Every test ends with the check that the page wrote nothing on the console and asked for nothing but its own file.
 """
 
+import itertools
+import math
+
 import pytest
+
+from report import run_page
 
 pytestmark = pytest.mark.browser
 
@@ -240,6 +245,26 @@ def test_a_phone_scrolls_the_page_down_and_never_sideways(open_page, page_of, ki
     assert page.evaluate(
         "[...document.querySelectorAll('.scroll')].some((frame) => frame.scrollWidth > frame.clientWidth)"
     )
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["wide", "phone"])
+def test_names_over_the_map_of_layers_do_not_overlap(open_page, run_facts, options):
+    summary, details = run_facts("pushed")()
+    for name, layers in list(details["layers"].items()):
+        details["layers"][f"{name}_again"] = layers
+    opened = open_page(run_page.render(summary, details), **options)
+    opened.show_everything()
+    # Texts that are turned alike overlap where their lines are closer than a line is high.
+    places = opened.page.evaluate(
+        """() => [...document.querySelectorAll('[data-chart="layers"] .role-axis-label')]
+            .flatMap((group) => [...group.querySelectorAll('text')])
+            .map((text) => text.getAttribute('transform').match(/translate\\(([-\\d.]+),.*?rotate\\(([-\\d.]+)/))
+            .filter((found) => found).map((found) => [Number(found[1]), Number(found[2])])"""
+    )
+    assert len(places) == 2 * len(summary["variants"])
+    angle = math.radians(-places[0][1])
+    columns = sorted(x for x, _ in places)
+    assert min(b - a for a, b in itertools.pairwise(columns)) * math.sin(angle) >= 11
 
 
 def test_without_javascript_all_numbers_are_there(open_page, page_of):

@@ -6,11 +6,15 @@ import threading
 from dataclasses import replace
 
 import fsspec
+import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from scipy.io import wavfile
 
 from components.errors import InputError
-from components.ingest_spec import IngestSpec, SplitShare
+from components.ingest_spec import AudioOptions, IngestSpec, SplitShare
+from components.places import Listing, Unreachable
+from components.readers import READERS
 from components.source_files import resolve
 from registry import Registry, RegistryError
 from registry.integrity import find_faults
@@ -205,6 +209,46 @@ def test_data_are_listed_with_the_tags_of_their_contents(s3):
     assert found.notes.repeated_files == ("s3://edge/data/span-3/part repeats s3://edge/data/span-1/part",)
     with pytest.raises(InputError, match="must name at least one span"):
         resolve(replace(spec, path="s3://nowhere/data/span-{SPAN}"))
+
+
+def test_folders_of_recordings_are_fetched_many_at_a_time_and_a_file_that_is_gone_is_told(s3, tmp_path, monkeypatch):
+    for number in range(40):
+        wavfile.write(tmp_path / "a.wav", 8, np.int16([number, 0]))
+        s3.put_file(str(tmp_path / "a.wav"), f"edge/sounds/{'yes' if number % 2 else 'no'}/{number}.wav")
+    spec = IngestSpec(
+        "audio", "word", "multiclass", {}, (SplitShare("train", "", 0, 1, 1),), path="s3://edge/sounds",
+        audio=AudioOptions(8, 2),
+    )  # fmt: skip
+    found = resolve(spec)
+    assert [(file.path, file.size_bytes) for file in found.files] == [
+        ("s3://edge/sounds/no", 20 * 48),
+        ("s3://edge/sounds/yes", 20 * 48),
+    ]
+    at_once = most = 0
+    fetch = type(s3)._get_file
+
+    async def counted(self, *args, **kwargs):
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await fetch(self, *args, **kwargs)
+        at_once -= 1
+
+    monkeypatch.setattr(type(s3), "_get_file", counted)
+    monkeypatch.setattr("components.places._BATCH_FILES", 15)
+    records = [record for file in found.files for record in READERS["audio"](file, found)]
+    assert len(set(records)) == 40
+    assert most == 15
+    s3.rm("edge/sounds/no/8.wav")
+    changed = resolve(spec)
+    assert [old.sha256 == new.sha256 for old, new in zip(found.files, changed.files, strict=True)] == [False, True]
+    listed = Listing.of("s3://edge/sounds/yes")
+    monkeypatch.setattr(Listing, "of", lambda uri: listed)
+    s3.rm("edge/sounds/yes/9.wav")
+    with pytest.raises(
+        Unreachable, match="s3://edge/sounds/yes must be there to be read, but reading it gave: FileNotFound"
+    ):
+        list(READERS["audio"](found.files[1], found))
 
 
 def test_a_rollback_while_others_push_and_collect_leaves_a_whole_current_version(s3, tmp_path):

@@ -13,7 +13,6 @@ import pytest
 pytestmark = pytest.mark.integration
 
 RUNNING = 2  # ml_metadata's Execution.State
-PROMPT_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +48,7 @@ def start_and_wait(start, node_type, workspace):
 
 def stop(process, signum, as_ended):
     process.send_signal(signum)
-    begin = time.monotonic()
     process.stdout, process.stderr = process.communicate(timeout=60)
-    assert time.monotonic() - begin < PROMPT_SECONDS
     return as_ended(process)
 
 

@@ -1,16 +1,21 @@
 """Formats, groups, splits by a column and limits, through ingest itself."""
 
 import json
+from dataclasses import replace
 
 import apache_beam as beam
+import fsspec
+import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from scipy.io import wavfile
 from tfx.types.standard_artifacts import Examples
 
+from components import places
 from components.errors import InputError
 from components.ingest import Ingest, read_facts, read_window
-from components.ingest_spec import ImageOptions, IngestSpec, Limits, SplitShare
+from components.ingest_spec import AudioOptions, ImageOptions, IngestSpec, Limits, SplitShare
 from components.source_files import resolve
 
 SPLITS = ("train", "validation", "eval")
@@ -119,10 +124,10 @@ def test_folders_of_images_become_classes(pictures, tmp_path):
 
 def test_unreadable_images_are_counted_and_may_be_too_many(pictures, tmp_path):
     (pictures / "cat" / "3.png").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match=r"at most 0 image\(s\) may be unreadable .* but 1 are: .*cat/3\.png"):
+    with pytest.raises(InputError, match=r"at most 0 file\(s\) may be unreadable .* but 1 are: .*cat/3\.png"):
         ingest(image_spec(pictures), tmp_path / "out")
     ingest(image_spec(pictures, max_unreadable=1), tmp_path / "more")
-    (told,) = read_window(tmp_path / "more")["notes"]["unreadable_images"]
+    (told,) = read_window(tmp_path / "more")["notes"]["unreadable_files"]
     assert "cat/3.png" in told
 
 
@@ -139,6 +144,46 @@ def test_a_folder_that_is_no_named_class_is_refused(pictures):
         resolve(spec_of(pictures, "images", images=ImageOptions(4, 4, 1), classes={"label": ("cat",)}))
 
 
+def test_recordings_become_classes_with_a_limit_of_unreadable_ones(tmp_path):
+    for number, name in enumerate(("no", "yes")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for i in range(30):
+            wavfile.write(tmp_path / "in" / name / f"{i}.wav", 8, np.int16([number + 1, i, 3]))
+    (tmp_path / "in" / "_background_noise_").mkdir()
+    (tmp_path / "in" / "_background_noise_" / "hum.wav").touch()
+    (tmp_path / "in" / "no" / "31.wav").touch()
+    audio = AudioOptions(8, 3)
+    with pytest.raises(
+        InputError, match=r"at most 0 file\(s\) may be unreadable \(data\.audio\.max_unreadable\), but 1"
+    ):
+        ingest(resolve(spec_of(tmp_path / "in", "audio", audio=audio)), tmp_path / "out")
+    spec = resolve(spec_of(tmp_path / "in", "audio", audio=replace(audio, max_unreadable=1)))
+    assert IngestSpec.from_json(spec.to_json()) == spec
+    ingest(spec, tmp_path / "more")
+    assert sum(len(column(tmp_path / "more", split, "audio")) for split in SPLITS) == 2 * 30 * 3
+    assert spec.classes == {"label": ("no", "yes")}
+
+
+def test_images_on_a_store_are_those_of_a_folder_and_are_fetched_many_at_a_time(pictures, tmp_path, monkeypatch):
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    (pictures / "cat" / "broken.png").write_bytes(b"\x89PNG")
+    memory.put(str(pictures), "/bucket/", recursive=True)
+    fetched = []
+    get = type(memory).get
+    monkeypatch.setattr(type(memory), "get", lambda self, paths, to: fetched.append(len(paths)) or get(self, paths, to))
+    monkeypatch.setattr(places, "_BATCH_FILES", 20)
+    for path, out in ((pictures, "local"), ("memory://bucket/in", "remote")):
+        ingest(image_spec(path, max_unreadable=1), tmp_path / out)
+    for split in SPLITS:
+        assert column(tmp_path / "local", split, "image") == column(tmp_path / "remote", split, "image")
+        assert column(tmp_path / "local", split, "label") == column(tmp_path / "remote", split, "label")
+    assert sorted(fetched) == [10, 11, 20, 20]
+    (told,) = read_window(tmp_path / "remote")["notes"]["unreadable_files"]
+    assert told.startswith("memory://bucket/in/cat/broken.png: ")
+    memory.store.clear()
+
+
 def test_window_notes_are_json(tables, tmp_path):
     ingest(spec_of(tables, "csv"), tmp_path / "out")
-    assert json.dumps(read_window(tmp_path / "out")["notes"]["unreadable_images"]) == "[]"
+    assert json.dumps(read_window(tmp_path / "out")["notes"]["unreadable_files"]) == "[]"

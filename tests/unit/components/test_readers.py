@@ -15,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from components.ingest_spec import ImageOptions, IngestSpec, SourceFile, SplitShare, TableOptions
-from components.readers import READERS, BadImage, UnreadableFile, arrays, csv
+from components.readers import READERS, BadFile, UnreadableFile, arrays, csv
 from components.readers.images import load
 
 SHARES = (SplitShare("train", "", 0, 1, 1),)
@@ -215,7 +215,7 @@ def test_other_sizes_are_resized_as_was_asked(tmp_path, resize, column):
 
 
 def test_exact_refuses_other_sizes(tmp_path):
-    with pytest.raises(BadImage, match=r"a.png must have 4 x 4 pixels, has 8 x 4"):
+    with pytest.raises(BadFile, match=r"a.png must have 4 x 4 pixels, has 8 x 4"):
         load(picture(tmp_path / "a.png", (8, 4)), replace(OPTIONS, resize="exact"))
 
 
@@ -254,5 +254,5 @@ def test_image_bomb_is_refused_by_its_header(tmp_path):
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     )
-    with pytest.raises(BadImage, match=r"bomb.png.*(claims|exceeds)"):
+    with pytest.raises(BadFile, match=r"bomb.png.*(claims|exceeds)"):
         load(path, OPTIONS)

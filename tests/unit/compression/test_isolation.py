@@ -112,10 +112,8 @@ def test_a_crash_is_an_error_and_the_next_call_works(code, said, capfd):
 
 def test_a_hang_is_ended_with_all_that_it_started(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    begin = time.monotonic()
     with pytest.raises(CompressionError, match=r"must be done in 1\.5 s, but was not and was ended"):
         isolation.run(exec, SLEEPS, time_limit_s=1.5)
-    assert time.monotonic() - begin < 20
     assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
 
 

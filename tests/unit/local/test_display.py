@@ -147,6 +147,18 @@ def test_the_table_fits_80_columns_with_the_longest_names(tmp_path):
     assert "\u2026" in table[3]
 
 
+@pytest.mark.parametrize("spans", [True, False])
+def test_files_that_could_not_be_read_are_counted_and_the_first_named(tmp_path, spans):
+    summary = json.loads((Path(__file__).parents[1] / "pipeline" / "summaries" / "small.json").read_text())
+    summary["data"]["unreadable_files"] = ["flowers/a.png: damaged", "flowers/b.png: damaged"]
+    summary["spans"] = [{"name": "1"}] if spans else []
+    console = Console(width=120, file=io.StringIO())
+    console.print(report(Finished(summary, [], tmp_path / "summary.json", tmp_path / "run.log")))
+    shown = console.file.getvalue()
+    assert "data     left out: 2 unreadable file(s), first flowers/a.png: damaged" in shown
+    assert ("span 1" in shown) == spans
+
+
 def test_it_ends_with_where_model_report_summary_and_log_are():
     summary = json.loads((Path(__file__).parents[1] / "pipeline" / "summaries" / "small.json").read_text())
     places = [Path("/w") / name for name in ("summary.json", "run.log", "report.html")]

@@ -12,8 +12,8 @@ TOP = (
     "kubeflow, runtime"
 )
 DATA = (
-    "must be one of format, path, window, eval_on, label, arrays, columns, fill, ignore, delimiter, images, group_by, "
-    "limits, splits, schema, guard, label_names"
+    "must be one of format, path, window, eval_on, label, arrays, columns, fill, ignore, delimiter, images, audio, "
+    "group_by, limits, splits, schema, guard, label_names"
 )
 SPLITS = "splits: {train: 6, validation: 1, eval: 3}"
 INT8 = "int8: [quantize: {mode: int8}]"
@@ -109,7 +109,8 @@ CASES = [
         '+1 data.window: must be all or {spans: N}; got "some"'
     ]),
     ("format: tfrecord", "format: tfrecords", [
-        'data.format: must be one of tfrecord, npz, csv, parquet, images; got "tfrecords"; did you mean tfrecord?'
+        "data.format: must be one of tfrecord, npz, csv, parquet, images, audio; "
+        'got "tfrecords"; did you mean tfrecord?'
     ]),
     ("format: tfrecord", "fromat: tfrecord", [
         f"data.fromat: {DATA}; got the unknown key fromat; did you mean format?"

@@ -32,6 +32,16 @@ def faults(tmp_path, data):
         ("{format: images, path: d, label: y}", "data.images: must be given when format is images"),
         ("{format: images, path: d, label: y, images: {height: 0, width: 4}}", "data.images.height"),
         ("{format: csv, path: d, label: y, images: {height: 4, width: 4}}", "data.images: must be left out unless"),
+        ("{format: audio, path: d, label: y}", "data.audio: must be given when format is audio"),
+        ("{format: audio, path: d, label: y, audio: {sample_rate: 8000}}", "data.audio.samples"),
+        (
+            "{format: images, path: d, label: y, audio: {sample_rate: 1, samples: 1}}",
+            "data.audio: must be left out unless",
+        ),
+        (
+            "{format: audio, path: d, label: {a: y, b: z}, audio: {sample_rate: 8, samples: 8}}",
+            "data.label: must be one feature when format is audio",
+        ),
         (
             "{format: csv, path: d, label: y, splits: {column: f, train: [1], validation: [2], eval: [1]}}",
             "data.splits.eval: must share no values with train",

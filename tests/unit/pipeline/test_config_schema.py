@@ -61,7 +61,7 @@ def test_the_reference_is_up_to_date():
     assert (CONFIGS / "README.md").read_text() == reference_markdown(), f"configs/README.md is old; run: {command}"
 
 
-ELSEWHERE = {"pretrained", "columns", "fill", "ignore", "delimiter", "images"}
+ELSEWHERE = {"pretrained", "columns", "fill", "ignore", "delimiter", "images", "audio"}
 """Keys that exclude others of the example: a model that was trained elsewhere, data of another format."""
 
 

@@ -5,10 +5,12 @@ import struct
 import zlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import counting
-from pipeline.counting import Uncountable, count_records, count_rows
+from pipeline.counting import Uncountable, count_csv_rows, count_parquet_rows, count_records, count_rows
 from pipeline.tfrecord import write_tfrecord
 
 MANY = 10**9
@@ -107,3 +109,40 @@ def test_an_archive_that_is_none(tmp_path):
     with pytest.raises(Uncountable):
         count_rows(path, "x")
     assert zlib.crc32(content)  # the archive was a whole one before
+
+
+def test_rows_of_tables(tmp_path):
+    quoted = 'a,b\r\n1,"two\n""lines"""\r\n2,x\r\n'  # two rows, one of them over two lines
+    (tmp_path / "a.csv").write_bytes(quoted.encode())
+    (tmp_path / "b.csv").write_bytes(gzip.compress(b"a,b\n3,y\n4,z"))
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    assert count_csv_rows(files, MANY) == 4
+    assert count_csv_rows(files, 3) == 3
+    files[1].write_bytes(files[1].read_bytes()[:-9])
+    with pytest.raises(Uncountable):
+        count_csv_rows(files, MANY)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_of_large_tables_are_estimated_by_size(tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(counting, "_BLOCK_BYTES", 50_000)
+    monkeypatch.setattr(counting, "_MOST_UNPACKED_BYTES", 1_000_000)
+    noise = np.random.default_rng(1).bytes(60 * 20_000).hex()  # what gzip cannot shrink to less than it reads ahead
+    rows = (f'{noise[at : at + 120]},"say ""{at}"""\n' for at in range(0, len(noise), 120))
+    content = "".join(['text,"quoted"\n', *rows]).encode()
+    (tmp_path / "a.csv").write_bytes(gzip.compress(content) if packed else content)
+    (tmp_path / "b.csv").write_bytes(b"never read")
+    counted = count_csv_rows([tmp_path / "a.csv", tmp_path / "b.csv"], MANY)
+    # Gzip reads ahead of what it unpacks, and the numbers grow, so the estimate is rough.
+    assert counted == pytest.approx(20_000, rel=0.3 if packed else 0.05)
+    assert counted != 20_000
+
+
+def test_rows_of_parquet_files(tmp_path):
+    for name, rows in (("a", 5), ("b", 7)):
+        pq.write_table(pa.table({"x": list(range(rows))}), tmp_path / name)
+    assert count_parquet_rows([tmp_path / "a", tmp_path / "b"], MANY) == 12
+    (tmp_path / "b").write_bytes(b"never read")
+    assert count_parquet_rows([tmp_path / "a", tmp_path / "b"], 5) == 5
+    with pytest.raises(Uncountable):
+        count_parquet_rows([tmp_path / "a", tmp_path / "b"], MANY)

@@ -4,7 +4,10 @@ import itertools
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from compression.settings.metrics import METRICS
 from compression.statistics.decision import per_variant_confidence
@@ -98,6 +101,27 @@ def test_shares_of_sources(configs, tmp_path, monkeypatch):
     }
     for splits, expected in b_of.items():
         assert eval_examples(configs.load(configs.base.replace(old, f"{new}{splits}\n")), 10**9) == expected
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "images", "audio"])
+def test_rows_and_files_are_counted_too(configs, tmp_path, monkeypatch, form):
+    monkeypatch.chdir(tmp_path)
+    options = {"images": "{height: 4, width: 4}", "audio": "{sample_rate: 8, samples: 8}"}
+    if form in options:
+        for name in ("one", "two"):
+            (tmp_path / "d" / "held" / name).mkdir(parents=True)
+            for number in range(10):
+                (tmp_path / "d" / "held" / name / f"{number}.{'png' if form == 'images' else 'wav'}").touch()
+    else:
+        (tmp_path / "d" / "held").mkdir(parents=True)
+        table = pa.table({"y": list(range(20))})
+        write = {"csv": csv.write_csv, "parquet": pq.write_table}[form]
+        write(table, tmp_path / "d" / "held" / "a")
+    old = "  format: tfrecord\n  path: data/digits\n  label: label\n  splits: {train: 6, validation: 1, eval: 3}\n"
+    new = f"  format: {form}\n  path: d\n  label: y\n"
+    new += f"  {form}: {options[form]}\n" if form in options else ""
+    sources = "  splits: {train: t, validation: {from: held, buckets: 2}, eval: {from: held, buckets: 3}}\n"
+    assert eval_examples(configs.load(configs.base.replace(old, new + sources)), 10**9) == 12
 
 
 def test_the_quick_bound_is_never_too_low():

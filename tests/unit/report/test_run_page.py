@@ -153,6 +153,29 @@ def test_without_details_the_tree_grows_from_the_steps_of_variants(pushed_run):
     assert "Trainings this run recorded nothing about it" in words
 
 
+def test_variants_whose_files_hold_the_transform_hang_on_their_steps_too(pushed_run):
+    summary, details = pushed_run
+    for node in list(details["tree"]):
+        if node["kind"] == "quantize" and node["variants"]:
+            raw = {**node, "id": f"raw-{node['id']}", "kind": "export", "label": "transform in front"}
+            details["tree"].append({**raw, "parent": node["id"]})
+    words = Page(run_page.render(summary, details)).said
+    outline = words[words.index("The tree in words") :][:600]
+    assert [variant["name"] in outline for variant in summary["variants"]] == [True] * len(summary["variants"])
+    assert "transform in front" not in outline
+
+
+def test_many_inputs_of_one_kind_share_a_row(pushed_run):
+    summary, details = pushed_run
+    (chosen,) = (variant for variant in summary["variants"] if variant["name"] == summary["selected"])
+    column = {"dtype": "float32", "shape": [None, 1], "scale": None, "zero_point": None}
+    chosen["audit"]["inputs"] = [{**column, "name": f"c{number}"} for number in range(5)] + [
+        {**column, "name": "picture", "shape": [None, 8, 8]}
+    ]
+    words = Page(run_page.render(summary, details)).said
+    assert "5 inputs float32 any × 1 each: c0, c1, c2, c3, c4 Input picture: float32 any × 8 × 8" in words
+
+
 def test_a_part_of_the_facts_that_is_missing_is_named_with_its_reason(pushed_run):
     summary, details = pushed_run
     details["not_measured"] = {"curves.qat-1": "the node did not finish", "layers.int8": "there is no file"}
@@ -262,7 +285,7 @@ def test_data_are_nowhere_but_in_text_and_in_data(run_facts):
 
 def test_images_that_could_not_be_read_are_named(run_facts):
     summary, details = copy.deepcopy(run_facts("pushed")())
-    summary["data"]["unreadable_images"] = ["flowers/daisy/3.png: cannot identify image file"]
-    assert "flowers/daisy/3.png: cannot identify image file: left out, no readable image." in run_page.render(
+    summary["data"]["unreadable_files"] = ["flowers/daisy/3.png: cannot identify image file"]
+    assert "flowers/daisy/3.png: cannot identify image file: left out, not readable." in run_page.render(
         summary, details
     )

@@ -103,6 +103,24 @@ class Failing(BaseExecutor):
         raise ValueError("three is not four")
 
 
+class Filling(BaseExecutor):
+    """Finds no room on the disk."""
+
+    def Do(self, input_dict, output_dict, exec_properties):  # noqa: N802
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_told_with_what_helps_in_a_pod(invocation, capfd, monkeypatch):
+    monkeypatch.setattr(node.os, "dup2", lambda *args: None)
+    monkeypatch.setenv(mounts.VARIABLE, "")
+    assert node.run(invocation(Filling)) == 1
+    assert capfd.readouterr().out.splitlines()[-1] == (
+        "gate failed: the disk must have room, but is full (No space left on device); give the pod a node with more of "
+        "it (kubeflow.steps.gate.node_selector), or mount a volume (kubeflow.volumes) and let TMPDIR in kubeflow.env "
+        "name a folder on it"
+    )
+
+
 @pytest.mark.parametrize(("executor", "code"), [(Blessing, 0), (Failing, 1)])
 def test_what_the_launcher_reads_is_there_after_success_alone(invocation, executor, code, capfd, monkeypatch):
     monkeypatch.setattr(node.os, "dup2", lambda *args: None)
