@@ -1,0 +1,106 @@
+"""What more data and more variants cost: time, memory and bytes of every node on 1, 10 and 100 times Fashion-MNIST.
+
+Every node runs in a process of its own, by the command that users type, and what the system counted for that process is
+what stands in the table; nothing is subtracted. `own s` is what the node itself took, without imports and start-up.
+Legs can be measured one by one: `python -m benchmarks.scale x1 x10`, later `x100`, `variants`; the table and the goals
+are then made of the latest result of each, and goals that need a leg which is not there are not met.
+"""
+
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.results import finish, goal, quick
+from benchmarks.scale_runs import HERE, Row, size_rows, variant_rows
+
+EXAMPLES = 70_000
+"""Images of Fashion-MNIST, train and test."""
+
+UNIT = EXAMPLES // 10 if quick() else EXAMPLES
+SIZES = {"x1": UNIT, "x10": 10 * UNIT} if quick() else {"x1": UNIT, "x10": 10 * UNIT, "x100": 100 * UNIT}
+VARIANTS = (1, 4) if quick() else (1, 4, 16)
+LINEAR = ("ingest", "statistics")
+FLAT = ("ingest", "statistics", "answers (eval split)", "gate (eval split)")
+FITTED = ("wall s", "own s", "cpu s", "peak MB", "written MB")
+PREFIX_SLACK = 1.1
+"""Runs of minutes on a shared machine differ by a few percent."""
+
+
+def measure(leg: str) -> list[Row]:
+    """One leg, whose rows are kept."""
+    if leg == "variants":
+        rows = list(variant_rows(UNIT, VARIANTS))
+    else:
+        models = HERE / "x1" / "workspace" / "artifacts"
+        rows = list(size_rows(leg, SIZES[leg], None if leg == "x1" else models))
+        if leg != "x1":
+            shutil.rmtree(HERE / leg)
+    _kept(leg).write_text(json.dumps(rows))
+    return rows
+
+
+def _kept(leg: str) -> Path:
+    return HERE / f"rows-{'quick-' if quick() else ''}{leg}.json"
+
+
+def exponents(rows: Sequence[Row]) -> list[Row]:
+    """For each node the power of the number of examples by which each figure grows, by least squares on logarithms."""
+    fitted = []
+    for node in dict.fromkeys(row["node"] for row in rows):
+        own = [row for row in rows if row["node"] == node and row["leg"] in SIZES]
+        if len(own) < 2:
+            continue
+        row = dict.fromkeys(own[0]) | {"leg": "exponent", "node": node}
+        fitted.append(row | {name: _slope((one["examples"], one[name]) for one in own) for name in FITTED})
+    return fitted
+
+
+def _slope(points: Iterable[tuple[int, float | None]]) -> float | None:
+    known = [(math.log(size), math.log(value)) for size, value in points if value]
+    if len(known) < 2:
+        return None
+    mean_x, mean_y = (sum(values) / len(known) for values in zip(*known, strict=True))
+    return sum((x - mean_x) * (y - mean_y) for x, y in known) / sum((x - mean_x) ** 2 for x, _ in known)
+
+
+def goals(rows: Sequence[Row], fitted: Sequence[Row]) -> list[dict]:
+    """What was asked for; a figure that is not there meets nothing."""
+    found = {(row["leg"], row["node"]): row for row in [*rows, *fitted]}
+
+    def figure(leg: str, node: str, name: str) -> float:
+        value = found.get((leg, node), {}).get(name)
+        return math.nan if value is None else float(value)
+
+    *_, before, largest = SIZES
+    complete = all((leg, "ingest") in found for leg in SIZES)
+    made = []
+    for node in FLAT:
+        ratio = figure(largest, node, "peak MB") / figure(before, node, "peak MB")
+        made.append(goal(f"peak memory of {node}, {largest} to {before}", ratio, 1.2, at_least=False))
+    for node in LINEAR:
+        for name in ("wall s", "own s"):
+            slope = figure("exponent", node, name) if complete else math.nan
+            made.append(goal(f"exponent of {node}, {name}", slope, 1.05, at_least=False))
+    few, many = (f"{count} variants" for count in (VARIANTS[0], VARIANTS[-1]))
+    added = figure(many, "whole run", "wall s") - figure(few, "whole run", "wall s")
+    own = figure(many, "own nodes", "own s") - figure(few, "own nodes", "own s")
+    made.append(goal("wall time of added variants, to their own nodes'", added / own, PREFIX_SLACK, at_least=False))
+    shared = figure(many, "shared nodes", "nodes") - figure(few, "shared nodes", "nodes")
+    return [*made, goal("shared nodes that more variants add", shared, 0, at_least=False)]
+
+
+def main(legs: Sequence[str]) -> None:
+    """Measures and prints."""
+    HERE.mkdir(parents=True, exist_ok=True)
+    for leg in legs or (*SIZES, "variants"):
+        measure(leg)
+    rows = [row for leg in (*SIZES, "variants") if _kept(leg).exists() for row in json.loads(_kept(leg).read_text())]
+    fitted = exponents(rows)
+    finish("scale", [*rows, *fitted], goals(rows, fitted))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""The runs that the benchmark of scale measures: a workspace for each, and a process for each of its nodes."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import FOLDER
+from benchmarks.scale_process import Cost, cost_of
+
+HERE = FOLDER / "scale"
+DATA_NODES = ("ingest", "statistics")
+GATE_NODES = ("transform", "answers", "gate")
+MODES = ("float32", "float16", "dynamic", "int8")
+
+Row = dict[str, Any]
+
+_CONFIG = """\
+name: scale
+seed: 1
+data:
+  format: npz
+  path: {data}
+  label: label
+  arrays: {{image: image, label: label}}
+  splits: {{train: 11, validation: 1, eval: 2}}
+model: {{module: models.fashion_mnist, task: multiclass, hparams: {{filters: 4}}}}
+train: {{epochs: 1, batch_size: 256}}
+variants:
+{variants}
+gate: {{metric: accuracy, max_drop: 0.05}}
+runtime: {{workspace: {workspace}}}
+"""
+_PREFIX = "prune: {sparsity: 0.5, epochs: 1, batch_size: 256}"
+
+
+class Run:
+    """A configuration and its workspace, which starts empty.
+
+    Args:
+        name: Of its folder.
+        examples: How many images.
+        variants: Name to the settings of its quantization; all share what comes before.
+    """
+
+    def __init__(self, name: str, examples: int, variants: Mapping[str, str]) -> None:
+        self.folder = HERE / name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.artifacts = self.folder / "workspace" / "artifacts"
+        steps = "\n".join(f"  {key}: [{_PREFIX}, quantize: {{{quantize}}}]" for key, quantize in variants.items())
+        cost_of(["-m", "benchmarks.scale_data", str(HERE / "data"), str(examples)], self.folder / "log")
+        data = (HERE / "data" / str(examples)).absolute()
+        self._config = self.folder / "scale.yaml"
+        self._config.write_text(
+            _CONFIG.format(data=data, variants=steps, workspace=(self.folder / "workspace").absolute())
+        )
+
+    def node(self, node: str) -> tuple[Cost, float]:
+        """Runs one node, those before it being done; its process, and the seconds between its start and its end."""
+        cost = self._pipeline("--to", node)
+        return cost, self.seconds()[node]
+
+    def whole(self) -> Cost:
+        """Runs all of it."""
+        return self._pipeline()
+
+    def seconds(self) -> dict[str, float]:
+        """What each node of the last run took, those from the cache left out."""
+        last = max((self.folder / "workspace" / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime)
+        nodes = json.loads(last.read_text())["nodes"]
+        return {node["id"]: node["seconds"] for node in nodes if node["seconds"] is not None and not node["cached"]}
+
+    def process(self, *command: str) -> Cost:
+        """Runs a module of this project."""
+        return cost_of(["-m", *command], self.folder / "log")
+
+    def _pipeline(self, *options: str) -> Cost:
+        return self.process("pipeline", "run", str(self._config), "--quiet", *options)
+
+
+def size_rows(leg: str, examples: int, models: Path | None) -> Iterator[Row]:
+    """Every node at one size.
+
+    Args:
+        leg: Its name.
+        examples: The size.
+        models: Artifacts of a whole run that brings the models; `None`: this one does.
+    """
+    run = Run(leg, examples, {"int8": "mode: int8"})
+    for node in DATA_NODES:
+        cost, seconds = run.node(node)
+        yield _row(leg, node, examples, cost, seconds)
+    if models is None:
+        yield _row(leg, "whole run, without these", examples, run.whole(), None)
+        models = run.artifacts
+    made = run.folder / "gate"
+    for node in GATE_NODES:
+        cost = run.process("benchmarks.scale_gate", node, str(models), str(run.artifacts), str(made))
+        judged = examples * 2 // 14
+        yield _row(leg, f"{node} (eval split)", judged, cost, None)
+
+
+def variant_rows(examples: int, counts: tuple[int, ...]) -> Iterator[Row]:
+    """Whole runs with more and more variants that share all steps but the last."""
+    for count in counts:
+        variants = {
+            f"v{number:02}": f"mode: {MODES[number]}" if number < len(MODES) else f"mode: int8, {_calibration(number)}"
+            for number in range(count)
+        }
+        run = Run(f"variants-{count}", examples, variants)
+        cost, leg = run.whole(), f"{count} variants"
+        own = {node: seconds for node, seconds in run.seconds().items() if node.rpartition("-")[2] in variants}
+        shared = {node: seconds for node, seconds in run.seconds().items() if node not in own}
+        yield _row(leg, "whole run", examples, cost, None)
+        yield {**_empty(leg, "own nodes", examples), "own s": sum(own.values()), "nodes": len(own)}
+        yield {**_empty(leg, "shared nodes", examples), "own s": sum(shared.values()), "nodes": len(shared)}
+
+
+def _calibration(number: int) -> str:
+    return f"calibration_examples: {500 + number}"
+
+
+def _empty(leg: str, node: str, examples: int) -> Row:
+    names = ("wall s", "own s", "cpu s", "peak MB", "written MB", "nodes")
+    return {"leg": leg, "node": node, "examples": examples, **dict.fromkeys(names)}
+
+
+def _row(leg: str, node: str, examples: int, cost: Cost, seconds: float | None) -> Row:
+    known = asdict(cost)
+    return _empty(leg, node, examples) | {
+        "wall s": known["wall_s"],
+        "own s": seconds,
+        "cpu s": known["cpu_s"],
+        "peak MB": known["peak_mb"],
+        "written MB": known["written_mb"],
+    }
