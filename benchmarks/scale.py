@@ -2,8 +2,9 @@
 
 Every node runs in a process of its own, by the command that users type, and what the system counted for that process is
 what stands in the table; nothing is subtracted. `own s` is what the node itself took, without imports and start-up.
-Legs can be measured one by one: `python -m benchmarks.scale x1 x10`, later `x100`, `variants`; the table and the goals
-are then made of the latest result of each, and goals that need a leg which is not there are not met.
+Legs can be measured one by one, `python -m benchmarks.scale x1 x10`, later `x100` or its nodes (`x100/ingest`) and
+`variants`; one that was interrupted goes on with the node that it had come to. Table and goals are then made of the latest
+result of each; goals that need what is not there are not met.
 """
 
 import json
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.results import finish, goal, quick
-from benchmarks.scale_runs import HERE, Row, size_rows, variant_rows
+from benchmarks.scale_runs import HERE, Row, size_nodes, variant_rows
 
 EXAMPLES = 70_000
 """Images of Fashion-MNIST, train and test."""
@@ -23,23 +24,39 @@ UNIT = EXAMPLES // 10 if quick() else EXAMPLES
 SIZES = {"x1": UNIT, "x10": 10 * UNIT} if quick() else {"x1": UNIT, "x10": 10 * UNIT, "x100": 100 * UNIT}
 VARIANTS = (1, 4) if quick() else (1, 4, 16)
 LINEAR = ("ingest", "statistics")
-FLAT = ("ingest", "statistics", "answers (eval split)", "gate (eval split)")
+FLAT = ("ingest", "statistics", "answers", "gate")
 FITTED = ("wall s", "own s", "cpu s", "peak MB", "written MB")
 PREFIX_SLACK = 1.1
 """Runs of minutes on a shared machine differ by a few percent."""
 
 
-def measure(leg: str) -> list[Row]:
-    """One leg, whose rows are kept."""
-    if leg == "variants":
-        rows = list(variant_rows(UNIT, VARIANTS))
-    else:
-        models = HERE / "x1" / "workspace" / "artifacts"
-        rows = list(size_rows(leg, SIZES[leg], None if leg == "x1" else models))
+def measure(leg: str, only: str = "") -> None:
+    """One leg, whose rows are kept; it begins anew if it had come to its end.
+
+    Args:
+        leg: Its name.
+        only: The one node to measure now, those before it being done; empty: all that are left.
+    """
+    folder, unfinished = HERE / leg, HERE / f"{_kept(leg).name}.unfinished"
+    if not unfinished.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    rows: list[Row] = json.loads(unfinished.read_text()) if unfinished.exists() else []
+    works = size_nodes(leg, SIZES[leg], None if leg == "x1" else HERE / "x1" / "workspace" / "artifacts")
+    for node, work in works.items():
+        if node in (only or node) and node not in {row["node"] for row in rows}:
+            rows.append(work())
+            unfinished.write_text(json.dumps(rows))
+    if len(rows) == len(works):
+        unfinished.rename(_kept(leg))
         if leg != "x1":
-            shutil.rmtree(HERE / leg)
-    _kept(leg).write_text(json.dumps(rows))
-    return rows
+            shutil.rmtree(folder)
+
+
+def measure_variants() -> None:
+    """Runs with more and more variants."""
+    for folder in HERE.glob("variants-*"):
+        shutil.rmtree(folder)
+    _kept("variants").write_text(json.dumps(list(variant_rows(UNIT, VARIANTS))))
 
 
 def _kept(leg: str) -> Path:
@@ -96,7 +113,8 @@ def main(legs: Sequence[str]) -> None:
     """Measures and prints."""
     HERE.mkdir(parents=True, exist_ok=True)
     for leg in legs or (*SIZES, "variants"):
-        measure(leg)
+        name, _, only = leg.partition("/")
+        measure_variants() if name == "variants" else measure(name, only)
     rows = [row for leg in (*SIZES, "variants") if _kept(leg).exists() for row in json.loads(_kept(leg).read_text())]
     fitted = exponents(rows)
     finish("scale", [*rows, *fitted], goals(rows, fitted))

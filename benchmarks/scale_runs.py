@@ -1,8 +1,7 @@
 """The runs that the benchmark of scale measures: a workspace for each, and a process for each of its nodes."""
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,10 @@ from benchmarks.scale_process import Cost, cost_of
 HERE = FOLDER / "scale"
 DATA_NODES = ("ingest", "statistics")
 GATE_NODES = ("transform", "answers", "gate")
+REST = "whole run, without these"
+EVAL_SHARE = 2 / 14
+"""Of all examples, which is what the nodes of the gate read."""
+
 MODES = ("float32", "float16", "dynamic", "int8")
 
 Row = dict[str, Any]
@@ -37,18 +40,17 @@ _PREFIX = "prune: {sparsity: 0.5, epochs: 1, batch_size: 256}"
 
 
 class Run:
-    """A configuration and its workspace, which starts empty.
+    """A configuration and its workspace.
 
     Args:
-        name: Of its folder.
+        name: Of its folder; one that is there already is gone on with.
         examples: How many images.
         variants: Name to the settings of its quantization; all share what comes before.
     """
 
     def __init__(self, name: str, examples: int, variants: Mapping[str, str]) -> None:
         self.folder = HERE / name
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.artifacts = self.folder / "workspace" / "artifacts"
         steps = "\n".join(f"  {key}: [{_PREFIX}, quantize: {{{quantize}}}]" for key, quantize in variants.items())
         cost_of(["-m", "benchmarks.scale_data", str(HERE / "data"), str(examples)], self.folder / "log")
@@ -81,8 +83,8 @@ class Run:
         return self.process("pipeline", "run", str(self._config), "--quiet", *options)
 
 
-def size_rows(leg: str, examples: int, models: Path | None) -> Iterator[Row]:
-    """Every node at one size.
+def size_nodes(leg: str, examples: int, models: Path | None) -> dict[str, Callable[[], Row]]:
+    """What measures each node at one size, in the order in which they must run.
 
     Args:
         leg: Its name.
@@ -90,17 +92,18 @@ def size_rows(leg: str, examples: int, models: Path | None) -> Iterator[Row]:
         models: Artifacts of a whole run that brings the models; `None`: this one does.
     """
     run = Run(leg, examples, {"int8": "mode: int8"})
+    works: dict[str, Callable[[], Row]] = {}
     for node in DATA_NODES:
-        cost, seconds = run.node(node)
-        yield _row(leg, node, examples, cost, seconds)
+        works[node] = lambda node=node: _row(leg, node, examples, *run.node(node))
     if models is None:
-        yield _row(leg, "whole run, without these", examples, run.whole(), None)
-        models = run.artifacts
-    made = run.folder / "gate"
+        works[REST] = lambda: _row(leg, REST, examples, run.whole(), None)
+    places = [str(path) for path in (models or run.artifacts, run.artifacts, run.folder / "gate")]
     for node in GATE_NODES:
-        cost = run.process("benchmarks.scale_gate", node, str(models), str(run.artifacts), str(made))
-        judged = examples * 2 // 14
-        yield _row(leg, f"{node} (eval split)", judged, cost, None)
+        command = ("benchmarks.scale_gate", node, *places)
+        works[node] = lambda node=node, command=command: _row(
+            leg, node, examples * EVAL_SHARE, run.process(*command), None
+        )
+    return works
 
 
 def variant_rows(examples: int, counts: tuple[int, ...]) -> Iterator[Row]:
@@ -123,12 +126,12 @@ def _calibration(number: int) -> str:
     return f"calibration_examples: {500 + number}"
 
 
-def _empty(leg: str, node: str, examples: int) -> Row:
+def _empty(leg: str, node: str, examples: float) -> Row:
     names = ("wall s", "own s", "cpu s", "peak MB", "written MB", "nodes")
-    return {"leg": leg, "node": node, "examples": examples, **dict.fromkeys(names)}
+    return {"leg": leg, "node": node, "examples": round(examples), **dict.fromkeys(names)}
 
 
-def _row(leg: str, node: str, examples: int, cost: Cost, seconds: float | None) -> Row:
+def _row(leg: str, node: str, examples: float, cost: Cost, seconds: float | None) -> Row:
     known = asdict(cost)
     return _empty(leg, node, examples) | {
         "wall s": known["wall_s"],

@@ -50,5 +50,5 @@ def test_four_times_the_data_takes_hardly_more_memory(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     few, many = map(int, done.stdout.split()[-2:])
-    # 90 MB more records would be 12 % more, and as Beam held them 20 %; spilled they are a few megabytes.
+    # Held in memory, the 90 MB more of records make it 1.10; spilled, 1.00.
     assert many <= 1.06 * few
