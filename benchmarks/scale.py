@@ -3,7 +3,7 @@
 Every node runs in a process of its own, by the command that users type, and what the system counted for that process is
 what stands in the table; nothing is subtracted. `own s` is what the node itself took, without imports and start-up.
 Legs can be measured one by one, `python -m benchmarks.scale x1 x10`, later `x100` or its nodes (`x100/ingest`) and
-`variants`; one that was interrupted goes on with the node that it had come to. Table and goals are then made of the latest
+`variants`; one that was interrupted goes on with the node that it had come to. Table and goals are made of the latest
 result of each; goals that need what is not there are not met.
 """
 
@@ -15,10 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.results import finish, goal, quick
+from benchmarks.scale_data import EXAMPLES
 from benchmarks.scale_runs import HERE, Row, size_nodes, variant_rows
-
-EXAMPLES = 70_000
-"""Images of Fashion-MNIST, train and test."""
 
 UNIT = EXAMPLES // 10 if quick() else EXAMPLES
 SIZES = {"x1": UNIT, "x10": 10 * UNIT} if quick() else {"x1": UNIT, "x10": 10 * UNIT, "x100": 100 * UNIT}
