@@ -2,9 +2,9 @@
 
 Every node runs in a process of its own, by the command that users type, and what the system counted for that process is
 what stands in the table; nothing is subtracted. `own s` is what the node itself took, without imports and start-up.
-Legs can be measured one by one, `python -m benchmarks.scale x1 x10`, later `x100` or its nodes (`x100/ingest`) and
-`variants`; one that was interrupted goes on with the node that it had come to. Table and goals are made of the latest
-result of each; goals that need what is not there are not met.
+Legs can be measured one by one, `python -m benchmarks.scale x1 x10`, later `x100` or its nodes (`x100/ingest`), and
+`variants` (`variants/16`); one that was interrupted goes on with the node that it had come to. Table and goals are made of
+the latest result of each; goals that need what is not there are not met.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.results import finish, goal, quick
 from benchmarks.scale_data import EXAMPLES
-from benchmarks.scale_runs import HERE, Row, size_nodes, variant_rows
+from benchmarks.scale_runs import HERE, Row, Works, size_works, variant_works
 
 UNIT = EXAMPLES // 10 if quick() else EXAMPLES
 SIZES = {"x1": UNIT, "x10": 10 * UNIT} if quick() else {"x1": UNIT, "x10": 10 * UNIT, "x100": 100 * UNIT}
@@ -38,23 +38,23 @@ def measure(leg: str, only: str = "") -> None:
     folder, unfinished = HERE / leg, HERE / f"{_kept(leg).name}.unfinished"
     if not unfinished.exists():
         shutil.rmtree(folder, ignore_errors=True)
-    rows: list[Row] = json.loads(unfinished.read_text()) if unfinished.exists() else []
-    works = size_nodes(leg, SIZES[leg], None if leg == "x1" else HERE / "x1" / "workspace" / "artifacts")
+    done: dict[str, list[Row]] = json.loads(unfinished.read_text()) if unfinished.exists() else {}
+    works = _works(leg)
     for node, work in works.items():
-        if node in (only or node) and node not in {row["node"] for row in rows}:
-            rows.append(work())
-            unfinished.write_text(json.dumps(rows))
-    if len(rows) == len(works):
-        unfinished.rename(_kept(leg))
+        if only in ("", node) and node not in done:
+            done[node] = work()
+            unfinished.write_text(json.dumps(done))
+    if len(done) == len(works):
+        unfinished.unlink()
+        _kept(leg).write_text(json.dumps([row for node in works for row in done[node]]))
         if leg != "x1":
             shutil.rmtree(folder)
 
 
-def measure_variants() -> None:
-    """Runs with more and more variants."""
-    for folder in HERE.glob("variants-*"):
-        shutil.rmtree(folder)
-    _kept("variants").write_text(json.dumps(list(variant_rows(UNIT, VARIANTS))))
+def _works(leg: str) -> Works:
+    if leg == "variants":
+        return variant_works(UNIT, VARIANTS)
+    return size_works(leg, SIZES[leg], None if leg == "x1" else HERE / "x1" / "workspace" / "artifacts")
 
 
 def _kept(leg: str) -> Path:
@@ -112,7 +112,7 @@ def main(legs: Sequence[str]) -> None:
     HERE.mkdir(parents=True, exist_ok=True)
     for leg in legs or (*SIZES, "variants"):
         name, _, only = leg.partition("/")
-        measure_variants() if name == "variants" else measure(name, only)
+        measure(name, only)
     rows = [row for leg in (*SIZES, "variants") if _kept(leg).exists() for row in json.loads(_kept(leg).read_text())]
     fitted = exponents(rows)
     finish("scale", [*rows, *fitted], goals(rows, fitted))

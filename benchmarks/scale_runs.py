@@ -1,7 +1,7 @@
 """The runs that the benchmark of scale measures: a workspace for each, and a process for each of its nodes."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ EVAL_SHARE = 2 / 14
 MODES = ("float32", "float16", "dynamic", "int8")
 
 Row = dict[str, Any]
+Works = dict[str, Callable[[], list[Row]]]
+"""What measures each node of a leg, in the order in which they must run."""
 
 _CONFIG = """\
 name: scale
@@ -83,8 +85,8 @@ class Run:
         return self.process("pipeline", "run", str(self._config), "--quiet", *options)
 
 
-def size_nodes(leg: str, examples: int, models: Path | None) -> dict[str, Callable[[], Row]]:
-    """What measures each node at one size, in the order in which they must run.
+def size_works(leg: str, examples: int, models: Path | None) -> Works:
+    """What measures each node at one size.
 
     Args:
         leg: Its name.
@@ -92,34 +94,39 @@ def size_nodes(leg: str, examples: int, models: Path | None) -> dict[str, Callab
         models: Artifacts of a whole run that brings the models; `None`: this one does.
     """
     run = Run(leg, examples, {"int8": "mode: int8"})
-    works: dict[str, Callable[[], Row]] = {}
+    works: Works = {}
     for node in DATA_NODES:
-        works[node] = lambda node=node: _row(leg, node, examples, *run.node(node))
+        works[node] = lambda node=node: [_row(leg, node, examples, *run.node(node))]
     if models is None:
-        works[REST] = lambda: _row(leg, REST, examples, run.whole(), None)
+        works[REST] = lambda: [_row(leg, REST, examples, run.whole(), None)]
     places = [str(path) for path in (models or run.artifacts, run.artifacts, run.folder / "gate")]
     for node in GATE_NODES:
         command = ("benchmarks.scale_gate", node, *places)
-        works[node] = lambda node=node, command=command: _row(
-            leg, node, examples * EVAL_SHARE, run.process(*command), None
-        )
+        works[node] = lambda node=node, command=command: [
+            _row(leg, node, examples * EVAL_SHARE, run.process(*command), None)
+        ]
     return works
 
 
-def variant_rows(examples: int, counts: tuple[int, ...]) -> Iterator[Row]:
-    """Whole runs with more and more variants that share all steps but the last."""
-    for count in counts:
-        variants = {
-            f"v{number:02}": f"mode: {MODES[number]}" if number < len(MODES) else f"mode: int8, {_calibration(number)}"
-            for number in range(count)
-        }
-        run = Run(f"variants-{count}", examples, variants)
-        cost, leg = run.whole(), f"{count} variants"
-        own = {node: seconds for node, seconds in run.seconds().items() if node.rpartition("-")[2] in variants}
-        shared = {node: seconds for node, seconds in run.seconds().items() if node not in own}
-        yield _row(leg, "whole run", examples, cost, None)
-        yield {**_empty(leg, "own nodes", examples), "own s": sum(own.values()), "nodes": len(own)}
-        yield {**_empty(leg, "shared nodes", examples), "own s": sum(shared.values()), "nodes": len(shared)}
+def variant_works(examples: int, counts: tuple[int, ...]) -> Works:
+    """What measures whole runs with more and more variants that share all steps but the last."""
+    return {str(count): lambda count=count: _variant_rows(examples, count) for count in counts}
+
+
+def _variant_rows(examples: int, count: int) -> list[Row]:
+    variants = {
+        f"v{number:02}": f"mode: {MODES[number]}" if number < len(MODES) else f"mode: int8, {_calibration(number)}"
+        for number in range(count)
+    }
+    run, leg = Run(f"variants/{count}", examples, variants), f"{count} variants"
+    cost = run.whole()
+    own = {node: seconds for node, seconds in run.seconds().items() if node.rpartition("-")[2] in variants}
+    shared = {node: seconds for node, seconds in run.seconds().items() if node not in own}
+    return [
+        _row(leg, "whole run", examples, cost, None),
+        _empty(leg, "own nodes", examples) | {"own s": sum(own.values()), "nodes": len(own)},
+        _empty(leg, "shared nodes", examples) | {"own s": sum(shared.values()), "nodes": len(shared)},
+    ]
 
 
 def _calibration(number: int) -> str:
