@@ -3,7 +3,7 @@
 Every node runs in a process of its own, by the command that users type, and what the system counted for that process is
 what stands in the table; nothing is subtracted. `own s` is what the node itself took, without imports and start-up.
 Legs can be measured one by one, `python -m benchmarks.scale x1 x10`, later `x100` or its nodes (`x100/ingest`), and
-`variants` (`variants/16`); one that was interrupted goes on with the node that it had come to. Table and goals are made of
+`variants` (`variants/16`); one that was interrupted goes on with the node that it had come to. Table and goals are of
 the latest result of each; goals that need what is not there are not met.
 """
 
