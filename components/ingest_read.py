@@ -12,11 +12,10 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 from google.protobuf.message import DecodeError
 
-from components import contract
+from components import contract, record_shuffle
 from components.errors import InputError
 from components.ingest_spec import IngestSpec, SourceFile
 from components.readers import READERS, BadFile, UnreadableFile, csv, local_source
-from components.record_shuffle import Spill
 
 SHARD_BYTES = 128 * 2**20
 """Input bytes that one output file stands for at most."""
@@ -53,7 +52,7 @@ class ReadRecords(beam.DoFn):
     def start_bundle(self) -> None:
         """Forgets what a bundle that failed had read."""
         self._facts: Counter[tuple[str, ...]] = Counter()
-        self._spill: Spill[ShardKey] = Spill(self._spill_folder)
+        self._spill = record_shuffle.Spill[ShardKey](self._spill_folder, record_shuffle.SPILL_BYTES)
 
     def process(self, file: SourceFile, types: Iterable[dict[str, str]] = ()) -> Iterator:
         """Reads one file; a damaged one becomes a fact, so that all damage is reported together."""

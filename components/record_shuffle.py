@@ -54,7 +54,7 @@ class Spill(Generic[Key]):
         most_bytes: `full` says so from here on.
     """
 
-    def __init__(self, folder: str, most_bytes: int = SPILL_BYTES) -> None:
+    def __init__(self, folder: str, most_bytes: int) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
         self._held: dict[Key, list[tuple[bytes, bytes]]] = {}

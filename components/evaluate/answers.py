@@ -28,6 +28,7 @@ from compression.statistics.weights import mix, unique_ids
 ANSWERS_FILE = "answers.json"
 
 CHUNK_ROWS = 1 << 16
+IDS_AT_A_TIME = 1 << 21
 BATCH_SIZE = 2048
 
 
@@ -165,7 +166,7 @@ class _ChunkWriter:
         predictions, keys = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
         chunk = self._rows // CHUNK_ROWS
         _save(_chunk_path(self._folder, "predictions", chunk), predictions[:rows])
-        _save(_chunk_path(self._folder, "ids", chunk), keys[:rows])
+        _save(_chunk_path(self._folder, "digests", chunk), keys[:rows])
         self._rows += rows
         self._waiting_rows -= rows
         self._waiting = [(predictions[rows:], keys[rows:])] if self._waiting_rows else []
@@ -198,18 +199,32 @@ def write_index(answered: Sequence[AnsweredFile], folder: str, model_uri: str) -
 
 
 def _make_ids(ordered: Sequence[AnsweredFile], folder: str) -> None:
-    """Digests to ids in place; repeats are told apart over the whole split, so this is not a worker's business."""
-    paths = [
-        _chunk_path(f"{folder}/{file.folder}", "ids", chunk)
-        for file in ordered
-        for chunk in range(-(-file.records // CHUNK_ROWS))
-    ]
-    keys = [_load(path) for path in paths]
-    if not keys:
-        return
-    ids = unique_ids(np.concatenate(keys))
-    for path, part in zip(paths, np.split(ids, np.cumsum([len(key) for key in keys])[:-1]), strict=True):
-        _save(path, part)
+    """Digests to ids; repeats are told apart over the whole split, so this is not a worker's business.
+
+    Equal digests fall into the same part of their range, and parts are gone through one by one: the memory that this
+    takes does not grow with the split.
+    """
+    chunks = [(f"{folder}/{file.folder}", chunk) for file in ordered for chunk in range(-(-file.records // CHUNK_ROWS))]
+    parts = -(-sum(file.records for file in ordered) // IDS_AT_A_TIME)
+    for part in range(parts):
+        inside = [_of_part(_load(_chunk_path(place, "digests", chunk)), part, parts) for place, chunk in chunks]
+        ids = np.split(unique_ids(np.concatenate(inside)), np.cumsum([len(keys) for keys in inside])[:-1])
+        for (place, chunk), made in zip(chunks, ids, strict=True):
+            keys, path = _load(_chunk_path(place, "digests", chunk)), _chunk_path(place, "ids", chunk)
+            whole = _load(path) if part else np.empty_like(keys)
+            whole[_parts_of(keys, parts) == part] = made
+            _save(path, whole)
+    for place, chunk in chunks:
+        tf.io.gfile.remove(_chunk_path(place, "digests", chunk))
+
+
+def _of_part(keys: np.ndarray, part: int, parts: int) -> np.ndarray:
+    return keys[_parts_of(keys, parts) == part]
+
+
+def _parts_of(keys: np.ndarray, parts: int) -> np.ndarray:
+    """Which of so many parts of their range each digest falls into; digests are spread evenly."""
+    return (keys >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)
 
 
 def read_index(answers_uri: str) -> list[AnsweredFile]:

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from tfx.types.standard_artifacts import Examples
 
+from components import ingest_read, record_shuffle
 from components.errors import InputError
-from components.ingest import Ingest, read_facts
-from components.ingest_spec import IngestSpec, SourceFile, SplitShare
+from components.ingest import SPILL_FOLDER, Ingest, read_facts
+from components.ingest_spec import IngestSpec, Limits, SourceFile, SplitShare
 
 SHARES = (SplitShare("train", "", 0, 6, 10), SplitShare("validation", "", 6, 8, 10), SplitShare("eval", "", 8, 10, 10))
 
@@ -193,3 +194,39 @@ def test_empty_split_is_refused(tmp_path):
 def test_spec_survives_json():
     spec = IngestSpec("npz", "y", "binary", {"x": "x_{split}"}, SHARES, (SourceFile("a", "", 3, "ff"),))
     assert IngestSpec.from_json(spec.to_json()) == spec
+
+
+def test_records_of_a_split_stand_in_the_order_of_their_hashes(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_shuffle, "SPILL_BYTES", 3_000)
+    monkeypatch.setattr(ingest_read, "SHARD_BYTES", 3_000)
+    records = sound_records()
+    path = write(tmp_path / "in", records)
+    (tmp_path / "out" / SPILL_FOLDER).mkdir(parents=True)
+    (tmp_path / "out" / SPILL_FOLDER / "left-over").write_bytes(b"of a bundle that failed")
+    ingest(spec_of(path), tmp_path / "out")
+    assert not (tmp_path / "out" / SPILL_FOLDER).exists()
+    shards = 1 + path.stat().st_size // 3_000
+    wanted = {}
+    for record in records:
+        canonical = tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+        digest = hashlib.sha256(canonical).digest()
+        bucket, shard = int.from_bytes(digest[:8], "big") % 10, int.from_bytes(digest[8:16], "big") % shards
+        split = "train" if bucket < 6 else "validation" if bucket < 8 else "eval"
+        name = f"Split-{split}/data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+        wanted.setdefault(name, []).append((digest, canonical))
+    files = sorted((tmp_path / "out").glob("Split-*/*"))
+    read = {
+        path.relative_to(tmp_path / "out").as_posix(): list(
+            tf.data.TFRecordDataset(str(path), compression_type="GZIP").as_numpy_iterator()
+        )
+        for path in files
+    }
+    assert read == {name: [record for _, record in sorted(pairs)] for name, pairs in wanted.items()}
+
+
+def test_a_failure_leaves_no_spilled_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_shuffle, "SPILL_BYTES", 3_000)
+    path = write(tmp_path / "in", sound_records())
+    with pytest.raises(InputError, match="at most 150 examples"):
+        ingest(spec_of(path, limits=Limits(examples=150)), tmp_path / "out")
+    assert not (tmp_path / "out" / SPILL_FOLDER).exists()

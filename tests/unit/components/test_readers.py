@@ -16,6 +16,7 @@ from PIL import Image
 
 from components.ingest_spec import ImageOptions, IngestSpec, SourceFile, SplitShare, TableOptions
 from components.readers import READERS, BadFile, UnreadableFile, arrays, csv
+from components.readers.features import record, records
 from components.readers.images import load
 
 SHARES = (SplitShare("train", "", 0, 1, 1),)
@@ -256,3 +257,53 @@ def test_image_bomb_is_refused_by_its_header(tmp_path):
     )
     with pytest.raises(BadFile, match=r"bomb.png.*(claims|exceeds)"):
         load(path, OPTIONS)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i8", ">i4", "?", "<f2", "<f4", ">f8", "S3"])
+def test_rows_many_at_a_time_are_the_rows_one_by_one(dtype):
+    values = (np.arange(24).reshape(6, 2, 2) % 5).astype(dtype)
+    columns = {"x": values, "label": np.arange(6)}
+    one_by_one = [record({"x": row, "label": label}) for row, label in zip(*columns.values(), strict=True)]
+    assert [*map(tf.train.Example.FromString, records(columns))] == [*map(tf.train.Example.FromString, one_by_one)]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("archived", [True, False])
+def test_arrays_are_read_in_chunks(tmp_path, monkeypatch, order, archived):
+    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 100)
+    x = np.asarray(np.arange(57 * 3).reshape(57, 3), np.int16, order=order)
+    label = np.arange(57) % 4
+    if archived:
+        np.savez_compressed(tmp_path / "a.npz", x=x, y=label)
+    else:
+        np.save(tmp_path / "x.npy", x)
+        np.save(tmp_path / "y.npy", label)
+    got = read(tmp_path / "a.npz" if archived else tmp_path, spec_of("npz", arrays={"x": "x", "label": "y"}))
+    assert got == [{"x": row.tolist(), "label": [int(one)]} for row, one in zip(x, label, strict=True)]
+
+
+def test_an_array_that_was_cut_off_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(10))
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(content[:-1])
+    with pytest.raises(UnreadableFile, match="must hold 10 rows, but ends early"):
+        read(tmp_path, spec_of("npz", arrays={"label": "x"}))
+
+
+def test_records_before_the_damage_are_read_and_counted(tmp_path):
+    path = tmp_path / "a"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number in range(700):
+            writer.write(record({"label": number}))
+    content = bytearray(path.read_bytes())
+    content[len(content) * 600 // 700] ^= 255
+    path.write_bytes(bytes(content))
+    got = []
+    with pytest.raises(UnreadableFile, match=r"after record \d+") as refused:
+        got.extend(
+            values(one)["label"][0]
+            for one in READERS["tfrecord"](SourceFile(str(path), "", 0, ""), spec_of("tfrecord"))
+        )
+    assert 590 < len(got) < 610
+    assert got == list(range(len(got)))
+    assert str(refused.value) == f"corrupt or truncated after record {len(got)}"
