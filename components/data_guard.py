@@ -15,6 +15,7 @@ from components.errors import InputError
 from components.ingest import read_note
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
+_NEW_VALUES = anomalies_pb2.AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES
 
 
 @component
@@ -23,6 +24,7 @@ def DataGuard(  # noqa: N802 - a component is named like a class
     code_sha256: Parameter[str] = "",
     drift: InputArtifact[ExampleStatistics] = None,
     examples: InputArtifact[Examples] = None,
+    divides: Parameter[str] = "",
 ) -> None:
     """Raises when any split has an anomaly, or when the data changed more than they may.
 
@@ -32,13 +34,15 @@ def DataGuard(  # noqa: N802 - a component is named like a class
         drift: What `components.drift.Drift` measured.
         examples: Ingest's output on a cluster: that its data were refused is kept, so that the next run does not try
             them again.
+        divides: The feature by whose values records are divided into splits, so that those of the other splits never
+            occur in train; empty: none.
 
     Raises:
         InputError: Names split, feature and what TFDV says of it.
     """
     del code_sha256
     try:
-        _check(anomalies, drift)
+        _check(anomalies, drift, divides)
     except InputError as error:
         note = read_note(examples.uri) if examples else None
         if note is not None:
@@ -46,11 +50,11 @@ def DataGuard(  # noqa: N802 - a component is named like a class
         raise
 
 
-def _check(anomalies: ExampleAnomalies, drift: ExampleStatistics | None) -> None:
+def _check(anomalies: ExampleAnomalies, drift: ExampleStatistics | None, divides: str) -> None:
     found = []
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         path = f"{artifact_utils.get_split_uri([anomalies], split)}/{_ANOMALIES_FILE}"
-        found += [f"{split}: {line}" for line in _lines(path)]
+        found += [f"{split}: {line}" for line in _lines(path, divides)]
     if found:
         raise InputError(
             f"the data must fit its schema, but has {len(found)} anomalies: {'; '.join(found)}. "
@@ -73,10 +77,14 @@ def _changed(report: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str, divides: str) -> list[str]:
     with fileio.open(path, "rb") as stream:
         report = anomalies_pb2.Anomalies.FromString(stream.read())
-    lines = [f"feature {name!r}: {info.description}" for name, info in sorted(report.anomaly_info.items())]
+    lines = [
+        f"feature {name!r}: {info.description}"
+        for name, info in sorted(report.anomaly_info.items())
+        if name != divides or [reason.type for reason in info.reason] != [_NEW_VALUES]
+    ]
     if report.HasField("dataset_anomaly_info"):
         lines.append(report.dataset_anomaly_info.description)
     return lines

@@ -39,6 +39,7 @@ def Drift(  # noqa: N802 - a component is named like a class
     label: Parameter[str],
     task: Parameter[str],
     code_sha256: Parameter[str] = "",
+    divides: Parameter[str] = "",
 ) -> None:
     """Measures and writes `drift.json`, beside the statistics that were compared; stops nothing.
 
@@ -50,9 +51,11 @@ def Drift(  # noqa: N802 - a component is named like a class
         label: The labels, as `components.targets` writes them.
         task: Their tasks.
         code_sha256: Makes a change of code known to the cache.
+        divides: The feature by whose values records are divided into splits, which differs between them by intent and
+            is not compared; empty: none.
     """
     del code_sha256
-    wanted, typed = json.loads(limits), comparable(_read_schema(schema.uri), _categories(label, task))
+    wanted, typed = json.loads(limits), comparable(_read_schema(schema.uri), _categories(label, task), divides)
     report: dict[str, Any] = {"drift": None, "skew": None, "not_measured": {}}
     for kind, (sides, against) in {"drift": _spans(examples.uri), "skew": _splits(examples.uri)}.items():
         if wanted[kind] is None:
@@ -84,16 +87,20 @@ def _splits(uri: str) -> tuple[dict[str, str], str]:
     return sides, "the examples that judge against those that are trained on"
 
 
-def comparable(schema: schema_pb2.Schema, categories: Sequence[str]) -> schema_pb2.Schema:
+def comparable(schema: schema_pb2.Schema, categories: Sequence[str], left_out: str = "") -> schema_pb2.Schema:
     """A copy of a schema in which every feature is compared, in the way that suits its type.
 
     Args:
         schema: The schema.
         categories: Integer features whose values are names and no numbers.
+        left_out: A feature that is not compared.
     """
     copy = schema_pb2.Schema()
     copy.CopyFrom(schema)
     for feature in copy.feature:
+        if feature.name == left_out:
+            feature.ClearField("drift_comparator")
+            continue
         if feature.name in categories and feature.type == schema_pb2.INT:
             feature.int_domain.is_categorical = True
         named = feature.type == schema_pb2.BYTES or feature.int_domain.is_categorical

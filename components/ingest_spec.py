@@ -76,6 +76,7 @@ class ImageOptions:
         channels: 1 (grey) or 3 (red, green, blue).
         resize: For images of other sizes: `pad` with black, `crop` the middle, `stretch`, or refuse all but `exact`.
         max_unreadable: How many images may be unreadable before the data are refused.
+        group: A regular expression whose one group, found in a file's name, becomes the feature `group`; empty: none.
     """
 
     height: int
@@ -83,6 +84,7 @@ class ImageOptions:
     channels: int
     resize: str = "pad"
     max_unreadable: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class AudioOptions:
             `pad` and `crop` do one and refuse the rest, `exact` refuses all.
         mix: Whether recordings with several channels are averaged into one; else they are refused.
         max_unreadable: How many recordings may be unreadable before the data are refused.
+        group: As that of images.
     """
 
     sample_rate: int
@@ -103,6 +106,7 @@ class AudioOptions:
     length: str = "fit"
     mix: bool = False
     max_unreadable: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,8 +210,12 @@ class IngestSpec:
     @property
     def max_unreadable(self) -> int:
         """How many images or recordings may be unreadable."""
-        options = self.images or self.audio
-        return options.max_unreadable if options else 0
+        return self.folder_options.max_unreadable if self.folder_options else 0
+
+    @property
+    def folder_options(self) -> ImageOptions | AudioOptions | None:
+        """What the files of a class's folder are made into; `None` for formats without such folders."""
+        return self.images or self.audio
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -55,6 +55,25 @@ def Pretrained(  # noqa: N802 - a component is named like a class
     model_artifact.save_keras(loaded, model, [])
 
 
+def check_fixed(model: keras.Model, features: Mapping[str, Any]) -> None:
+    """Checks that all examples have equally many values of what a model reads: TFLite's inputs have one size.
+
+    Args:
+        model: The model; its inputs bear names of features.
+        features: The transform's feature spec.
+
+    Raises:
+        InputError: A feature varies in length, or some examples lack it.
+    """
+    for name, tensor in zip(model.input_names, model.inputs, strict=True):
+        if not isinstance(features[name], tf.io.FixedLenFeature):
+            raise InputError(
+                f"feature {name} must have a fixed size, because the model reads {list(tensor.shape[1:])}, but its "
+                "length varies from example to example; pad it in preprocessing_fn: tf.RaggedTensor.from_sparse(...)"
+                ".to_tensor(shape=[None, LENGTH]), see docs/own-data.md"
+            )
+
+
 def check_features(model: keras.Model, features: Mapping[str, Any]) -> None:
     """Checks that transformed features have the shapes and types of the model's inputs.
 
@@ -65,13 +84,9 @@ def check_features(model: keras.Model, features: Mapping[str, Any]) -> None:
     Raises:
         InputError: A feature varies in length, or has another shape or type.
     """
+    check_fixed(model, features)
     for name, tensor in zip(model.input_names, model.inputs, strict=True):
         given, shape = features[name], list(tensor.shape[1:])
-        if not isinstance(given, tf.io.FixedLenFeature):
-            raise InputError(
-                f"feature {name} must have a fixed size, because the model reads {shape}, but its length varies from "
-                "example to example; pad it in preprocessing_fn"
-            )
         if list(given.shape) != shape:
             raise InputError(
                 f"feature {name} must have the shape {shape} that the model reads, got {list(given.shape)}; reshape it "

@@ -9,6 +9,7 @@ from tfx.dsl.io import fileio
 
 from components import model_module, warm_start
 from components.hyperparameters import found_hparams
+from components.pretrained import check_fixed
 from components.progress import report_epoch
 from components.targets import from_text
 from components.transformed_data import transformed_split
@@ -34,6 +35,7 @@ def run_fn(fn_args: FnArgs) -> None:
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
     model = model_module.load(config["module"]).build(hparams, task=config["task"], features=features)
+    check_fixed(model, transform.transformed_feature_spec())
     start = warm_start.begin(model, fn_args.base_model) if fn_args.base_model else None
     splits = [
         transformed_split(patterns, transform, label=config["label"], features=model.input_names, task=config["task"])

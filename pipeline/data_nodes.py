@@ -18,7 +18,7 @@ from pipeline.cluster_nodes import Cluster
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.raw_nodes import raw_transform
-from pipeline.start_nodes import drift_node, schema_node, transform
+from pipeline.start_nodes import dividing, drift_node, schema_node, transform
 
 Add = Callable[[BaseNode, str], BaseNode]
 """Gives a node its id and its place in the pipeline."""
@@ -67,7 +67,9 @@ def make(
     if config.data.guard is not None:
         measured = {"drift": add(drift_node(config, examples, schema), "drift").outputs["drift"]}
     told = {"examples": examples} if cluster else {}
-    guard = DataGuard(anomalies=anomalies, code_sha256=code_sha256("components.data_guard"), **measured, **told)
+    guard = DataGuard(
+        anomalies=anomalies, code_sha256=code_sha256("components.data_guard"), **measured, **told, **dividing(spec)
+    )
     add(guard, "data-guard")
     transformed = add(transform(config, examples, schema, list(spec.splits), pretrained), "transform")
     transformed.add_upstream_node(guard)

@@ -31,6 +31,11 @@ _NOT_THE_USERS = (
 )
 
 
+_SPARSE = (
+    "; a feature that has other numbers of values in other examples, or that some examples lack, is a tf.SparseTensor "
+    "in preprocessing_fn: make it dense first, see docs/own-data.md"
+)
+
 ROOM_HERE = "free some space, or choose another --workspace"
 """What helps against a full disk on this machine."""
 
@@ -56,7 +61,8 @@ def cause(error: BaseException, room: str = ROOM_HERE) -> str:
     text = next((line for line in lines if not line.startswith("Traceback")), "no message")
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt)\b.*:", line)]
     sentence = raised[-1] if len(lines) > 1 and raised else f"{type(root).__name__}: {text}"
-    return (sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}...") + _place(root)
+    hint = _SPARSE if "SparseTensor" in sentence else ""
+    return (sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}...") + _place(root) + hint
 
 
 def excerpt(error: BaseException) -> list[str]:

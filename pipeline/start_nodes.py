@@ -21,6 +21,7 @@ from pipeline.code_hash import code_sha256
 from pipeline.config import Config
 from pipeline.frozen_schema import given_schema
 from pipeline.search import recipe
+from pipeline.sources import unresolved_spec
 
 _PASSTHROUGH = "components.passthrough"
 
@@ -105,4 +106,11 @@ def drift_node(config: Config, examples: BaseChannel, schema: BaseChannel) -> Ba
         label=to_text(config.data.labels),
         task=to_text(config.tasks),
         code_sha256=code_sha256("components.drift"),
+        **dividing(unresolved_spec(config)),
     )
+
+
+def dividing(spec: IngestSpec) -> dict[str, str]:
+    """The parameter that names the feature by which records are divided into splits; none where their content does."""
+    feature = spec.group_by or spec.split_column
+    return {"divides": feature} if feature else {}

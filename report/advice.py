@@ -10,6 +10,8 @@ from report.advice_case import FLOAT_MODES, Advice, Case
 from report.worst_layer import WorstLayer, worst_layer
 
 _INTEGER = ("int8", "int8_io")
+_TRANSFORM = "transform/"
+"""What the names of operators begin with that `export: {inputs: raw}` puts in front of a model."""
 
 
 Rule = Callable[[Case], Advice | None]
@@ -140,6 +142,8 @@ def broken_promise(case: Case) -> Advice | None:
 def float_operators(case: Case) -> Advice | None:
     """Operators that compute in float in an integer file."""
     islands = case.audit.get("float_operators") or []
+    if case.audit.get("raw_inputs") is not None:  # the transform stays in float by intent
+        islands = [island for island in islands if not island.partition(": ")[2].startswith(_TRANSFORM)]
     if case.mode not in _INTEGER or not islands:
         return None
     because = f"computed in float in the {case.mode} file: {', '.join(islands)}"

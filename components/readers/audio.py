@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.io import wavfile
 
 from components.ingest_spec import AudioOptions, IngestSpec, SourceFile
 from components.readers.folders import read_folder
@@ -50,6 +49,9 @@ def load(path: Path, options: AudioOptions) -> np.ndarray:
 
 
 def _decoded(path: Path) -> tuple[int, np.ndarray]:
+    # Takes a third of a second to import, which data of other formats need not pay.
+    from scipy.io import wavfile
+
     content = path.read_bytes()
     # The decoder takes what is there of a recording that was cut off, and makes no error of it.
     order = "big" if content[:4] == b"RIFX" else "little"

@@ -155,7 +155,7 @@ class DataSection(Settings):
         ]
 
     def _format_faults(self) -> list[Fault]:
-        """Keys that the format does not know, and what folders of classes need."""
+        """Keys that the format does not know, and what it asks for."""
         tables = ("csv", "parquet")
         owners = {"columns": tables, "fill": tables, "ignore": tables, "delimiter": ("csv",)}
         owners |= {name: (name,) for name in _FOLDER_EXAMPLES}
@@ -165,14 +165,21 @@ class DataSection(Settings):
             if getattr(self, key) != DataSection.model_fields[key].default and self.format not in formats
         ]
         if self.format in _FOLDER_EXAMPLES:
-            when = f"when format is {self.format}"
-            if getattr(self, self.format) is None:
-                advice = f"write {_FOLDER_EXAMPLES[self.format]}"
-                faults.append(Fault((self.format,), f"must be given {when}", "nothing", advice))
-            if len(self.labels) > 1:
-                faults.append(Fault(("label",), f"must be one feature {when}", ", ".join(self.labels)))
+            faults += self._folder_faults(getattr(self, self.format))
         if self.group_by is not None and isinstance(self.splits, ColumnSplits):
             faults.append(Fault(("group_by",), "must be left out when splits name a column", self.group_by))
+        return faults
+
+    def _folder_faults(self, options: ImagesSection | AudioSection | None) -> list[Fault]:
+        """What folders of classes need."""
+        form, when, faults = self.format, f"when format is {self.format}", []
+        if options is None:
+            faults.append(Fault((form,), f"must be given {when}", "nothing", f"write {_FOLDER_EXAMPLES[form]}"))
+        elif self.group_by is not None and (self.group_by != "group" or options.group is None):
+            must = f"must be group {when}, and data.{form}.group must say how a file's name tells it"
+            faults.append(Fault(("group_by",), must, self.group_by, 'write for example group: "([^_]+)_"'))
+        if len(self.labels) > 1:
+            faults.append(Fault(("label",), f"must be one feature {when}", ", ".join(self.labels)))
         return faults
 
     def _array_faults(self) -> list[Fault]:

@@ -1,14 +1,34 @@
 """Parts of the section `data` that only some formats know: columns of tables, images, recordings, limits."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from compression.settings import Settings
+from pipeline.config.faults import Fault, SectionError, show
 from pipeline.config.names import FEATURE_NAME
 
 ColumnName = Annotated[str, Field(pattern=FEATURE_NAME)]
 ColumnType = Literal["int", "float", "string"]
+
+
+def _with_one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise SectionError(Fault((), f"must be a regular expression, but {error}", show(pattern))) from error
+    if groups != 1:
+        raise SectionError(Fault((), "must be a regular expression with one group in parentheses", show(pattern)))
+    return pattern
+
+
+GroupPattern = Annotated[str, AfterValidator(_with_one_group)]
+_GROUP = (
+    "a regular expression with one group, matched from the beginning of every file's name; what the group finds "
+    "becomes the feature `group`, which `data.group_by` may name: `([^_]+)_` finds who speaks in "
+    "`004ae714_nohash_0.wav`"
+)
 
 
 class ImagesSection(Settings):
@@ -25,6 +45,7 @@ class ImagesSection(Settings):
     max_unreadable: int = Field(
         default=0, ge=0, description="how many images may be unreadable before the data are refused; all are reported"
     )
+    group: GroupPattern | None = Field(default=None, description=_GROUP)
 
 
 class AudioSection(Settings):
@@ -49,6 +70,7 @@ class AudioSection(Settings):
         ge=0,
         description="how many recordings may be unreadable before the data are refused; all are reported",
     )
+    group: GroupPattern | None = Field(default=None, description=_GROUP)
 
 
 class LimitsSection(Settings):

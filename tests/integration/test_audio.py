@@ -34,8 +34,8 @@ def project(tmp_path) -> Path:
         folder.mkdir(parents=True)
         for number in range(120):
             sound = _sound(name, rng, int(rng.integers(SAMPLES - 400, SAMPLES + 400)))
-            wavfile.write(folder / f"{number}.wav", RATE, np.int16(np.clip(sound, -1, 1) * 32767))
-    (tmp_path / "sounds" / "tone" / "cut.wav").write_bytes(b"RIFF\xff\xff\x00\x00WAVEfmt ")
+            wavfile.write(folder / f"speaker{number % 40}_{number}.wav", RATE, np.int16(np.clip(sound, -1, 1) * 32767))
+    (tmp_path / "sounds" / "tone" / "speaker1_cut.wav").write_bytes(b"RIFF\xff\xff\x00\x00WAVEfmt ")
     content = yaml.safe_load((ROOT / "configs" / "keywords.yaml").read_text())
     content["data"] |= {"path": str(tmp_path / "sounds"), "splits": {"train": 5, "validation": 1, "eval": 4}}
     content["data"]["audio"]["samples"] = SAMPLES
@@ -54,7 +54,7 @@ def test_sounds_become_a_model_that_takes_samples(project, run_here, tmp_path):
     summary = run_here(project).summary
     assert summary["status"] == "pushed"
     (told,) = summary["data"]["unreadable_files"]
-    assert "tone/cut.wav must have the 65,543 bytes that its header claims" in told
+    assert "tone/speaker1_cut.wav must have the 65,543 bytes that its header claims" in told
     (variant,) = summary["variants"]
     assert variant["value"] > 0.85
     (entry,) = variant["audit"]["inputs"]

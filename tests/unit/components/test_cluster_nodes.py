@@ -80,6 +80,21 @@ def test_data_that_fit_are_not_kept_by_the_guard(tmp_path, registry, examples):
     assert KeptRecords(registry).all() == []
 
 
+def test_new_values_of_what_divides_the_splits_are_no_fault(tmp_path):
+    found = anomalies(tmp_path / "found", "person", "place")
+    path = tmp_path / "found" / "Split-train" / "SchemaDiff.pb"
+    report = anomalies_pb2.Anomalies.FromString(path.read_bytes())
+    for name in ("person", "place"):
+        report.anomaly_info[name].reason.add(type="ENUM_TYPE_UNEXPECTED_STRING_VALUES")
+    path.write_bytes(report.SerializeToString())
+    with pytest.raises(InputError, match="has 1 anomalies: train: feature 'place'"):
+        DataGuard.test_call(anomalies=found, divides="person")
+    report.anomaly_info["person"].reason.add(type="FEATURE_TYPE_LOW_FRACTION_PRESENT")
+    path.write_bytes(report.SerializeToString())
+    with pytest.raises(InputError, match="has 2 anomalies"):
+        DataGuard.test_call(anomalies=found, divides="person")
+
+
 def test_on_this_machine_the_guard_keeps_nothing(tmp_path, registry):
     bad, plain = anomalies(tmp_path / "bad", "image"), at(Examples(), tmp_path / "plain")
     for more in ({}, {"examples": plain}):

@@ -9,17 +9,20 @@ import tfx  # noqa: F401 - first: it repairs names that TFMA and TFDV lost
 
 # isort: split
 import tensorflow_data_validation as tfdv
-from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics
+from tfx.types import Channel
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
 
 from components.data_guard import DataGuard
 from components.drift import _judged, comparable, distances
 from components.drift_report import REPORT_FILE
 from components.errors import InputError
+from pipeline.config import load
+from pipeline.start_nodes import drift_node
 
 
-def compared(newest: dict, before: dict, categories=()) -> dict[str, float]:
+def compared(newest: dict, before: dict, categories=(), left_out="") -> dict[str, float]:
     frames = [pd.DataFrame(newest), pd.DataFrame(before)]
-    schema = comparable(tfdv.infer_schema(tfdv.generate_statistics_from_dataframe(frames[1])), categories)
+    schema = comparable(tfdv.infer_schema(tfdv.generate_statistics_from_dataframe(frames[1])), categories, left_out)
     options = tfdv.StatsOptions(schema=schema)
     made = [tfdv.generate_statistics_from_dataframe(frame, options) for frame in frames]
     return distances(made[0], made[1], schema)
@@ -41,6 +44,19 @@ def test_numbers_differ_by_the_jensen_shannon_divergence_of_their_histograms():
 def test_the_same_data_do_not_differ():
     values = {"x": [float(number % 7) for number in range(100)], "label": [number % 3 for number in range(100)]}
     assert all(distance < 1e-6 for distance in compared(values, values, categories=["label"]).values())
+
+
+def test_what_divides_the_splits_is_not_compared(tmp_path):
+    newest, before = {"x": [1.0] * 50, "who": ["ann"] * 50}, {"x": [1.0] * 50, "who": ["bob"] * 50}
+    assert compared(newest, before)["who"] == pytest.approx(1)
+    assert compared(newest, before, left_out="who").keys() == {"x"}
+    (tmp_path / "c.yaml").write_text(
+        "name: t\ndata: {format: csv, path: d, label: y, group_by: who, guard: {skew: {stop: 0.1}}}\n"
+        "model: {module: m, task: binary}\nvariants: {a: [quantize: {mode: int8}]}\n"
+        "gate: {metric: accuracy, max_drop: 0.1}\n"
+    )
+    node = drift_node(load(tmp_path / "c.yaml"), Channel(Examples), Channel(Schema))
+    assert node.exec_properties["divides"] == "who"
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,21 @@ def test_recordings_become_classes_with_a_limit_of_unreadable_ones(tmp_path):
     assert spec.classes == {"label": ("no", "yes")}
 
 
+def test_who_speaks_is_in_the_names_of_files_and_stands_on_one_side(tmp_path):
+    for number in range(60):
+        folder = tmp_path / "in" / ("yes" if number % 2 else "no")
+        folder.mkdir(parents=True, exist_ok=True)
+        wavfile.write(folder / f"{number // 6:02d}_nohash_{number}.wav", 8, np.int16([number]))
+    (tmp_path / "in" / "no" / "nameless.wav").touch()
+    audio = AudioOptions(8, 1, max_unreadable=1, group="([^_]+)_")
+    ingest(resolve(spec_of(tmp_path / "in", "audio", audio=audio, group_by="group")), tmp_path / "out")
+    groups = [set(column(tmp_path / "out", split, "group")) for split in SPLITS]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 10
+    assert all(groups)
+    (told,) = read_window(tmp_path / "out")["notes"]["unreadable_files"]
+    assert told.endswith("no/nameless.wav must have a name in which ([^_]+)_ finds a group")
+
+
 def test_images_on_a_store_are_those_of_a_folder_and_are_fetched_many_at_a_time(pictures, tmp_path, monkeypatch):
     memory = fsspec.filesystem("memory")
     memory.store.clear()

@@ -1,9 +1,12 @@
 """What the node of a pretrained model is told and what it looks at before it hands the model on."""
 
+from types import SimpleNamespace
+
 import pytest
 import tensorflow as tf
 from tensorflow import keras
 
+from components import train
 from components.errors import InputError
 from components.pretrained import check_features
 from components.pretrained_spec import InputSpec, PretrainedSpec, content_sha256
@@ -40,6 +43,16 @@ def test_a_spec_travels_as_json(tmp_path):
 def test_features_as_the_model_reads_them_pass():
     check_features(_model(), {"x": tf.io.FixedLenFeature([4], tf.float32), "y": tf.io.VarLenFeature(tf.string)})
     check_features(_model("int32"), {"x": tf.io.FixedLenFeature([4], tf.int64)})
+
+
+def test_the_trainer_too_refuses_features_of_no_one_size(monkeypatch):
+    features = {"image": tf.io.VarLenFeature(tf.float32), "label": tf.io.FixedLenFeature([], tf.int64)}
+    transform = SimpleNamespace(transformed_feature_spec=lambda: features)
+    monkeypatch.setattr(train.tft, "TFTransformOutput", lambda path: transform)
+    config = {"module": "models.digits", "hparams": {}, "task": "multiclass", "label": "label", "seed": 1}
+    arguments = SimpleNamespace(custom_config=config, hyperparameters=None, transform_graph_path="", base_model=None)
+    with pytest.raises(InputError, match=r"feature image must have a fixed size.*to_tensor\(shape=\[None, LENGTH\]\)"):
+        train.run_fn(arguments)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,17 @@ def test_disk_full_is_told_although_another_error_hides_it():
         assert cause(error).startswith(expected)
 
 
+def test_a_sparse_feature_in_a_place_of_a_dense_one_is_explained():
+    import tensorflow as tf
+
+    with pytest.raises((TypeError, ValueError)) as caught:
+        tf.reshape(tf.sparse.from_dense([[1.0]]), [1])
+    assert "that some examples lack, is a tf.SparseTensor in preprocessing_fn: make it dense first" in cause(
+        caught.value
+    )
+    assert "SparseTensor" not in cause(KeyError("width"))
+
+
 def test_place_in_the_users_code_is_told(tmp_path, monkeypatch):
     (tmp_path / "user_module.py").write_text("def build(hparams):\n    return hparams['width']\n")
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -39,6 +39,22 @@ def faults(tmp_path, data):
             "data.audio: must be left out unless",
         ),
         (
+            "{format: audio, path: d, label: y, group_by: speaker, audio: {sample_rate: 8, samples: 8, group: '(.)'}}",
+            "data.group_by: must be group when format is audio, and data.audio.group must say how a file's name",
+        ),
+        (
+            "{format: images, path: d, label: y, group_by: group, images: {height: 4, width: 4}}",
+            "data.group_by: must be group when format is images",
+        ),
+        (
+            "{format: images, path: d, label: y, images: {height: 4, width: 4, group: '(.'}}",
+            "data.images.group: must be a regular expression, but missing )",
+        ),
+        (
+            "{format: images, path: d, label: y, images: {height: 4, width: 4, group: 'a.'}}",
+            "data.images.group: must be a regular expression with one group in parentheses",
+        ),
+        (
             "{format: audio, path: d, label: {a: y, b: z}, audio: {sample_rate: 8, samples: 8}}",
             "data.label: must be one feature when format is audio",
         ),

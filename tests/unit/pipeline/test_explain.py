@@ -134,6 +134,10 @@ def test_operators(run):
     found = run.rules(run.pruned)
     assert "ELU: elu_1" in found["float_operators"].because
     assert "profile mcu, got ELU" in found["unsupported_operators"].because
+    run.pruned["audit"] |= {"raw_inputs": {}, "float_operators": ["LOG: transform/Log", "ELU: elu_1"]}
+    assert run.rules(run.pruned)["float_operators"].because.endswith("file: ELU: elu_1")
+    run.pruned["audit"]["float_operators"] = ["LOG: transform/Log"]
+    assert "float_operators" not in run.rules(run.pruned), "the transform stays in float by intent"
     run.blocked(run.float16)
     run.float16["audit"]["float_operators"] = ["CONV_2D: conv_1"]
     assert run.rules(run.float16) == {}, "a float file computes in float"
