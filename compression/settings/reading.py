@@ -2,16 +2,32 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from compression.settings.frozen import Settings
 
 SHUFFLE_BYTES = 256 * 2**20
 
-Weight = Annotated[float, Field(gt=0.0, le=1e6, strict=False, allow_inf_nan=False)]
+_FLAT, _NESTED = "[one]", "[several]"
+"""What pydantic calls the two forms in places of errors, as in all settings that may be given by output."""
 
 
-ClassWeights = Literal["none", "balanced"] | dict[str, Weight | Literal["none", "balanced"] | dict[str, Weight]]
+def _form(value: object) -> str:
+    return _NESTED if isinstance(value, dict) else _FLAT
+
+
+Weight = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
+_Word = Literal["none", "balanced"]
+_ByClass = dict[str, Weight]
+# Decided by type, so that a wrong value gives one fault and not one per form.
+_WordOrWeight = Annotated[
+    Annotated[Weight, Tag(_FLAT)] | Annotated[_Word, Tag(_NESTED)],
+    Discriminator(lambda value: _NESTED if isinstance(value, str) else _FLAT),
+]
+_Entry = Annotated[Annotated[_WordOrWeight, Tag(_FLAT)] | Annotated[_ByClass, Tag(_NESTED)], Discriminator(_form)]
+ClassWeights = Annotated[
+    Annotated[_Word, Tag(_FLAT)] | Annotated[dict[str, _Entry], Tag(_NESTED)], Discriminator(_form)
+]
 """How much classes count: all alike, or by class number; of several outputs by output."""
 
 
@@ -27,7 +43,7 @@ class ReadingSettings(Settings):
     shuffle_bytes: int = Field(
         default=SHUFFLE_BYTES,
         ge=1,
-        le=2**50,
+        le=10**15,
         description="bytes of examples that are shuffled at once; a split that is larger is shuffled by file first",
     )
     class_weights: ClassWeights = Field(

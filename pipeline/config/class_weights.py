@@ -70,8 +70,9 @@ def _class_faults(place: tuple[str, ...], weights: Mapping[object, object], name
     numbers = [str(number) for number in range(len(names))]
     for name, weight in weights.items():
         text = str(name)
-        if isinstance(weight, dict | str):
-            yield Fault((*place, text), "must be a number: data.label names one output", show(weight))
+        if isinstance(weight, dict) or weight in ("none", "balanced"):
+            got = "a mapping" if isinstance(weight, dict) else str(weight)
+            yield Fault((*place, text), "must be a number, because data.label names one output", got)
         elif names and text not in names and text not in numbers:
             must = f"must be one of the classes {', '.join(names)} of data.label_names, or its number"
             yield Fault((*place, text), must, text, nearest(text, list(names)))
