@@ -46,7 +46,7 @@ def run_fn(fn_args: FnArgs) -> None:
         *splits,
         task=packed(from_text(config["task"])),
         seed=config["seed"],
-        reading=ReadingSettings.model_validate(config["reading"]),
+        reading=ReadingSettings.model_validate(config.get("reading", {})),
         augment=module.augment,
     )
     with prepared(data) as read:
