@@ -63,7 +63,7 @@ def weight_faults(
             known = names.get(output)
             yield from _class_faults(place, one, known if isinstance(known, list | tuple) else ())
         elif one not in ("none", "balanced"):
-            yield Fault(place, "must be none, balanced or a mapping from class to weight", show(one))
+            yield Fault(place, "must be none, balanced or a mapping from class to weight", _shown(one))
 
 
 def _class_faults(place: tuple[str, ...], weights: Mapping[object, object], names: Sequence[str]) -> Iterator[Fault]:
@@ -76,6 +76,14 @@ def _class_faults(place: tuple[str, ...], weights: Mapping[object, object], name
         elif names and text not in names and text not in numbers:
             must = f"must be one of the classes {', '.join(names)} of data.label_names, or its number"
             yield Fault((*place, text), must, text, nearest(text, list(names)))
+        elif text in names and str(names.index(text)) in map(str, weights) and text not in numbers:
+            must = "must be given once, by name or by number"
+            yield Fault((*place, text), must, f"{text} and {names.index(text)}")
         elif not names and not text.isdigit():
             must = "must be the number of a class, because data.label_names gives no names"
             yield Fault((*place, text), must, text)
+
+
+def _shown(value: object) -> str:
+    # Before and after a whole number has become a float it is the same fault.
+    return f"{value:g}" if isinstance(value, float | int) else show(value)
