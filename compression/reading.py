@@ -135,6 +135,7 @@ class _Memory:
     original: Split
     limit: int | None
     used: int = 0
+    decoded: bool = True
     batches: list[Any] = field(default_factory=list)
 
     def chosen(self, batch: tf.Tensor) -> Kept:

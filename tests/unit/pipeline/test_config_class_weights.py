@@ -57,8 +57,8 @@ def test_weights_as_they_are_written(configs, weights, parts, found):
         ("even", ONE, ': must be one of none, balanced; got "even"'),
         ("{cat: 0}", ONE, ".cat: must be greater than 0; got 0"),
         ("{cat: balanced}", ONE, ".cat: must be a number, because data.label names one output; got balanced"),
-        ("{doog: 2}", ONE, ".doog: must be one of the classes cat, dog, cow of data.label_names, or its number; got doog; "
-         "did you mean dog?"),
+        ("{doog: 2}", ONE, ".doog: must be one of the classes cat, dog, cow of data.label_names, or its number; "
+         "got doog; did you mean dog?"),
         ('{"3": 2}', ONE, ".3: must be one of the classes cat, dog, cow of data.label_names, or its number; got 3"),
         ('{cat: 2, "0": 3}', ONE, ".cat: must be given once, by name or by number; got cat and 0"),
         ("balanced", ONE | {"TASK": "regression", "NAMES": "null", "GATE": "{metric: rmse, max_drop: 1}"},
