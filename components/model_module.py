@@ -11,10 +11,11 @@ from tensorflow import keras
 
 from components.errors import InputError
 from components.targets import from_text
+from compression.data import Augment
 from compression.keras_models import check_model
 from compression.search.space import Space, make_space
 
-_FUNCTIONS = ("preprocessing_fn", "build_model", "build_student", "search_space")
+_FUNCTIONS = ("preprocessing_fn", "build_model", "build_student", "search_space", "augment")
 
 TO_TRAIN = ("preprocessing_fn", "build_model")
 """What a module must define that builds the model; beside a pretrained one it need not build it."""
@@ -31,6 +32,7 @@ class ModelModule:
             trained elsewhere.
         build_student: The same for the student of `distill`; `None` when the module has none.
         search_space: Hyper-parameters and the values that a search may give them; `None`: there is nothing to search.
+        augment: Changes the features of each training batch (`compression.augmentation`); `None`: they stay.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ModelModule:
     build_model: Callable[[Mapping[str, Any]], keras.Model] | None
     build_student: Callable[[Mapping[str, Any]], keras.Model] | None = None
     search_space: Callable[[], dict[str, list]] | None = None
+    augment: Augment | None = None
 
     def build(self, hparams: Mapping[str, Any], *, task: str, features: Collection[str] | None = None) -> keras.Model:
         """Builds the model and checks that the pipeline can take it.

@@ -31,6 +31,7 @@ from compression.search.space import Point, Space, describe
 from compression.search.trial import Experiment, Status, Trial
 from compression.settings import SearchSettings, TrainSettings
 from compression.settings.metrics import metric_row
+from compression.settings.reading import ReadingSettings
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +42,14 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     module = model_module.load(config["module"])
     settings = SearchSettings.model_validate(config["search"])
     train = TrainSettings.model_validate(config["train"])
-    records, features = _records(fn_args)
+    records, features = _records(fn_args, module)
     experiment = Experiment(records.for_features, settings, train, config["metric"], config["seed"])
 
     def build(point: Point) -> keras.Model:
         return module.build({**config["hparams"], **point}, task=config["task"], features=features)
 
     key = {name: config[name] for name in ("module", "hparams", "task", "label", "metric", "seed", "code_sha256")}
+    key |= {"reading": config["reading"]}
     key |= {"train": settings.training(train).model_dump(mode="json"), "mode": settings.mode}
     key |= {"data": records.for_features(sorted(features)).content_sha256()}
     oracle = Oracle(module.space(fixed=config["hparams"]), settings, metric=config["metric"], seed=config["seed"])
@@ -55,7 +57,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     return TunerFnResult(Searcher(oracle, trials.run, fn_args.working_dir), {})
 
 
-def _records(fn_args: FnArgs) -> tuple[TrainingRecords, set[str]]:
+def _records(fn_args: FnArgs, module: model_module.ModelModule) -> tuple[TrainingRecords, set[str]]:
     """The data, and the names of all transformed features."""
     config = fn_args.custom_config
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
@@ -64,7 +66,9 @@ def _records(fn_args: FnArgs) -> tuple[TrainingRecords, set[str]]:
         for patterns in (fn_args.train_files, fn_args.eval_files)
     )
     features = set(transform.transformed_feature_spec()) - set(from_text(config["label"]).values())
-    return TrainingRecords(train, validation, packed(from_text(config["task"])), config["seed"]), features
+    reading = ReadingSettings.model_validate(config["reading"])
+    task = packed(from_text(config["task"]))
+    return TrainingRecords(train, validation, task, config["seed"], reading, module.augment), features
 
 
 class Oracle(keras_tuner.Oracle):

@@ -1,7 +1,8 @@
 """The compression steps as TFX components: load a model, call one method, save what it returns."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from tfx.types.standard_artifacts import Examples, HyperParameters, Model, Trans
 from components import model_artifact, model_module
 from components.hyperparameters import read_hparams
 from components.training_history import TrainingHistory
-from components.transformed_data import training_data
+from components.transformed_data import training_records
 from compression.channels.prune_channels import plan_channels, prune_channels
 from compression.cluster import cluster, plan_clusters
 from compression.data import TrainingData
@@ -23,6 +24,8 @@ from compression.kernels import kernels
 from compression.promises import Promise, Sharing, Sparsity, from_plain, to_plain
 from compression.prune import plan_sparsity, prune
 from compression.qat import plan_layers, quantization_aware
+from compression.reading import prepared
+from compression.records import TrainingRecords
 from compression.settings import (
     ClusterSettings,
     DistillSettings,
@@ -31,6 +34,7 @@ from compression.settings import (
     PruneSettings,
     QatSettings,
 )
+from compression.settings.reading import ReadingSettings
 from compression.step_promises import promise_pattern, promise_sharing, promise_sparsity
 from compression.structure import Keep
 
@@ -52,6 +56,7 @@ def Distill(  # noqa: N802 - a component is named like a class
     module: Parameter[str],
     hparams: Parameter[str],
     found: InputArtifact[HyperParameters] = None,
+    reading: Parameter[str] = "{}",
     code_sha256: Parameter[str] = "",
 ) -> None:
     """Knowledge distillation; `settings` is a `DistillSettings`, `hparams` the model's hyper-parameters, as JSON.
@@ -60,15 +65,16 @@ def Distill(  # noqa: N802 - a component is named like a class
     """
     del code_sha256
     chosen = DistillSettings.model_validate_json(settings)
-    step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
-    student = step.model
-    if chosen.student == "build_student":
-        given = {**json.loads(hparams), **read_hparams(found), **chosen.hparams}
-        student = model_module.load(module, needs=["build_student"]).student(
-            given, task=task, features=set(step.model.input_names)
-        )
-    distilled = distill(student, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
-    step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()}, promises=[])
+    data = _records(examples, transform_graph, label=label, task=task, seed=seed, module=module, reading=reading)
+    with _TrainingStep.begin(model, teacher, chosen, data) as step:
+        student = step.model
+        if chosen.student == "build_student":
+            given = {**json.loads(hparams), **read_hparams(found), **chosen.hparams}
+            student = model_module.load(module, needs=["build_student"]).student(
+                given, task=task, features=set(step.model.input_names)
+            )
+        distilled = distill(student, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
+        step.save(distilled, compressed, {"step": "distill", "parameters": distilled.count_params()}, promises=[])
 
 
 @component
@@ -82,19 +88,22 @@ def Prune(  # noqa: N802
     label: Parameter[str],
     task: Parameter[str],
     seed: Parameter[int],
+    module: Parameter[str] = "",
+    reading: Parameter[str] = "{}",
     code_sha256: Parameter[str] = "",
 ) -> None:
     """Magnitude pruning; `settings` is a `PruneSettings` as JSON."""
     del code_sha256
     chosen = PruneSettings.model_validate_json(settings)
-    step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
-    targets = plan_sparsity(step.model, chosen)
-    pruned = prune(step.model, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
-    if chosen.m_by_n is not None:
-        made = promise_pattern(kernels(pruned), targets, _WITH_KERNELS, *chosen.m_by_n)
-    else:
-        made = promise_sparsity(kernels(pruned), targets, _WITH_KERNELS, chosen.block_size or (1, 1))
-    step.save(pruned, compressed, {"step": "prune", "sparsity": targets}, promises=[*step.promises, *made])
+    data = _records(examples, transform_graph, label=label, task=task, seed=seed, module=module, reading=reading)
+    with _TrainingStep.begin(model, teacher, chosen, data) as step:
+        targets = plan_sparsity(step.model, chosen)
+        pruned = prune(step.model, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
+        if chosen.m_by_n is not None:
+            made = promise_pattern(kernels(pruned), targets, _WITH_KERNELS, *chosen.m_by_n)
+        else:
+            made = promise_sparsity(kernels(pruned), targets, _WITH_KERNELS, chosen.block_size or (1, 1))
+        step.save(pruned, compressed, {"step": "prune", "sparsity": targets}, promises=[*step.promises, *made])
 
 
 @component
@@ -108,20 +117,25 @@ def PruneChannels(  # noqa: N802
     label: Parameter[str],
     task: Parameter[str],
     seed: Parameter[int],
+    module: Parameter[str] = "",
+    reading: Parameter[str] = "{}",
     code_sha256: Parameter[str] = "",
 ) -> None:
     """Structured pruning; `settings` is a `PruneChannelsSettings` as JSON. Keeps what the steps before have made."""
     del code_sha256
     chosen = PruneChannelsSettings.model_validate_json(settings)
-    step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
-    groups = plan_channels(step.model, chosen)
-    smaller = prune_channels(step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=step.history)
-    report = {
-        "step": "prune_channels",
-        "groups": [asdict(group) for group in groups],
-        "parameters": smaller.count_params(),
-    }
-    step.save(smaller, compressed, report, promises=taken_anew(step.promises, smaller))
+    data = _records(examples, transform_graph, label=label, task=task, seed=seed, module=module, reading=reading)
+    with _TrainingStep.begin(model, teacher, chosen, data) as step:
+        groups = plan_channels(step.model, chosen)
+        smaller = prune_channels(
+            step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=step.history
+        )
+        report = {
+            "step": "prune_channels",
+            "groups": [asdict(group) for group in groups],
+            "parameters": smaller.count_params(),
+        }
+        step.save(smaller, compressed, report, promises=taken_anew(step.promises, smaller))
 
 
 @component
@@ -135,17 +149,20 @@ def Cluster(  # noqa: N802
     label: Parameter[str],
     task: Parameter[str],
     seed: Parameter[int],
+    module: Parameter[str] = "",
+    reading: Parameter[str] = "{}",
     code_sha256: Parameter[str] = "",
 ) -> None:
     """Weight clustering; `settings` is a `ClusterSettings` as JSON."""
     del code_sha256
     chosen = ClusterSettings.model_validate_json(settings)
-    step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
-    plan = plan_clusters(step.model, chosen)
-    clustered = cluster(step.model, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
-    made = promise_sharing(kernels(clustered), plan, _WITH_KERNELS, chosen.scope)
-    report = {"step": "cluster", "scope": chosen.scope, "clusters": plan}
-    step.save(clustered, compressed, report, promises=[*step.promises, *made])
+    data = _records(examples, transform_graph, label=label, task=task, seed=seed, module=module, reading=reading)
+    with _TrainingStep.begin(model, teacher, chosen, data) as step:
+        plan = plan_clusters(step.model, chosen)
+        clustered = cluster(step.model, step.data, chosen, teacher=step.teacher, on_epoch=step.history)
+        made = promise_sharing(kernels(clustered), plan, _WITH_KERNELS, chosen.scope)
+        report = {"step": "cluster", "scope": chosen.scope, "clusters": plan}
+        step.save(clustered, compressed, report, promises=[*step.promises, *made])
 
 
 @component
@@ -159,19 +176,37 @@ def Qat(  # noqa: N802
     label: Parameter[str],
     task: Parameter[str],
     seed: Parameter[int],
+    module: Parameter[str] = "",
+    reading: Parameter[str] = "{}",
     code_sha256: Parameter[str] = "",
 ) -> None:
     """Quantization-aware training; `settings` is a `QatSettings` as JSON. Keeps what the steps before have made."""
     del code_sha256
     chosen = QatSettings.model_validate_json(settings)
-    step = _TrainingStep.read(model, teacher, chosen, examples, transform_graph, label=label, task=task, seed=seed)
-    layers = plan_layers(step.model, chosen)
-    aware = quantization_aware(
-        step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=step.history
+    data = _records(examples, transform_graph, label=label, task=task, seed=seed, module=module, reading=reading)
+    with _TrainingStep.begin(model, teacher, chosen, data) as step:
+        layers = plan_layers(step.model, chosen)
+        aware = quantization_aware(
+            step.model, step.data, chosen, keep=step.keep, teacher=step.teacher, on_epoch=step.history
+        )
+        report = {"step": "qat", "kept": asdict(step.keep), "left_float": list(layers.left_float)}
+        promises = in_one_range(step.promises, layers.quantized) if step.keep.sharing == "tensor" else step.promises
+        step.save(aware, compressed, report, promises=promises)
+
+
+def _records(
+    examples: Examples, transform_graph: TransformGraph, *, label: str, task: str, seed: int, module: str, reading: str
+) -> TrainingRecords:
+    """The examples that a step trains on, as the float model's training reads them."""
+    return training_records(
+        examples,
+        transform_graph,
+        label=label,
+        task=task,
+        seed=seed,
+        reading=ReadingSettings.model_validate_json(reading),
+        augment=model_module.load(module, needs=[]).augment if module else None,
     )
-    report = {"step": "qat", "kept": asdict(step.keep), "left_float": list(layers.left_float)}
-    promises = in_one_range(step.promises, layers.quantized) if step.keep.sharing == "tensor" else step.promises
-    step.save(aware, compressed, report, promises=promises)
 
 
 @dataclass(frozen=True)
@@ -188,24 +223,16 @@ class _TrainingStep:
     history: TrainingHistory = field(default_factory=TrainingHistory)
 
     @classmethod
-    def read(
-        cls,
-        model: Model,
-        teacher: Model,
-        settings: FinetuneSettings,
-        examples: Examples,
-        transform_graph: TransformGraph,
-        *,
-        label: str,
-        task: str,
-        seed: int,
-    ) -> "_TrainingStep":
-        """Loads what a step needs; the teacher only when the settings ask for one."""
-        seed_everything(seed)
+    @contextmanager
+    def begin(
+        cls, model: Model, teacher: Model, settings: FinetuneSettings, records: TrainingRecords
+    ) -> Iterator["_TrainingStep"]:
+        """Loads what a step needs, the teacher only when the settings ask for one; examples are kept to its end."""
+        seed_everything(records.seed)
         float_model = model_artifact.load_keras(model)
         taught_by = model_artifact.load_keras(teacher) if settings.teacher is not None else None
-        data = training_data(examples, transform_graph, float_model, label=label, task=task, seed=seed)
-        return cls(float_model, data, model_artifact.step_reports(model), taught_by)
+        with prepared(records.for_features(float_model.input_names)) as data:
+            yield cls(float_model, data, model_artifact.step_reports(model), taught_by)
 
     @property
     def keep(self) -> Keep:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow import keras
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, TransformGraph
 
 from components.errors import InputError
 from components.targets import from_text
-from compression.data import Split, TrainingData
+from compression.data import Augment, Split
 from compression.outputs import packed
 from compression.records import Records, TrainingRecords
+from compression.settings.reading import DEFAULT_READING, ReadingSettings
 
 
 def transformed_split(
@@ -32,7 +32,14 @@ def transformed_split(
 
 
 def training_records(
-    examples: Examples, transform_graph: TransformGraph, *, label: str, task: str, seed: int
+    examples: Examples,
+    transform_graph: TransformGraph,
+    *,
+    label: str,
+    task: str,
+    seed: int,
+    reading: ReadingSettings = DEFAULT_READING,
+    augment: Augment | None = None,
 ) -> TrainingRecords:
     """The train and validation splits that a step may see; reads no examples."""
     transform = tft.TFTransformOutput(transform_graph.uri)
@@ -40,16 +47,7 @@ def training_records(
         transformed_records([f"{artifact_utils.get_split_uri([examples], name)}/*"], transform, label, task)
         for name in ("train", "validation")
     )
-    return TrainingRecords(train, validation, packed(from_text(task)), seed)
-
-
-def training_data(
-    examples: Examples, transform_graph: TransformGraph, model: keras.Model, *, label: str, task: str, seed: int
-) -> TrainingData:
-    """The train and validation splits that a step may see, with the features that `model` reads."""
-    return training_records(examples, transform_graph, label=label, task=task, seed=seed).for_features(
-        model.input_names
-    )
+    return TrainingRecords(train, validation, packed(from_text(task)), seed, reading, augment)
 
 
 def transformed_records(patterns: Sequence[str], transform: tft.TFTransformOutput, label: str, task: str) -> Records:

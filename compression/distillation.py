@@ -5,15 +5,17 @@ takes them: the first column is the label.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from compression.data import LabelTensor, Split, Task
+from compression.data import LabelTensor, Rows, Split, Task
 from compression.model_outputs import ask, output_shapes
 from compression.outputs import by_output
+from compression.sources import Source
 
 Answers = Mapping[str, tf.Tensor]
 """By output; see `compression.outputs`."""
@@ -65,15 +67,17 @@ def soften(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
     return tf.nn.softmax(tf.math.log(tf.maximum(probabilities, _LEAST_PROBABILITY)) / temperature)
 
 
-def taught(split: Split, teacher: keras.Model) -> Split:
-    """The split whose labels, by output, are `[label, teacher's answer...]`, float32 `[batch, 1 + C]`.
+def keeps_answers(split: Split, teacher: keras.Model, shuffle_bytes: int | None = None) -> bool:
+    """Whether answers are few enough to be asked for once, and examples come in an order in which they can be found.
 
     Args:
         split: Examples with the features that the teacher reads.
-        teacher: Answers in inference mode.
+        teacher: Who answers.
+        shuffle_bytes: Examples that are shuffled at once; `None`: they are not shuffled.
     """
     bytes_needed = 4 * split.size * sum(int(np.prod(shape)) for shape in output_shapes(teacher).values())
-    return _kept(split, teacher) if bytes_needed <= _MOST_KEPT_BYTES else _asked_anew(split, teacher)
+    whole = shuffle_bytes is None or split.facts.shuffled_at_once(shuffle_bytes) >= split.size
+    return whole and bytes_needed <= _MOST_KEPT_BYTES
 
 
 def on_label(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -85,29 +89,49 @@ def on_label(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[
     return of_first_column
 
 
-def _kept(split: Split, teacher: keras.Model) -> Split:
-    answering = _asking(teacher)
-    batches = [answering(features) for features, _ in split.batches(_BATCH)]
+def answered(split: Split, teacher: keras.Model) -> Split:
+    """The split whose labels, by output, are `[label, teacher's answer...]`, float32 `[batch, 1 + C]`, asked once.
+
+    Args:
+        split: Examples with the features that the teacher reads.
+        teacher: Answers in inference mode.
+    """
+    asking = _asking(teacher)
+    batches = [asking(features) for features, _ in split.batches(_BATCH)]
     answers = {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in batches[0]}
 
-    def elements() -> tf.data.Dataset:
-        return tf.data.Dataset.zip((split.elements(), tf.data.Dataset.from_tensor_slices(answers)))
+    def decode(element: object, positions: tf.Tensor) -> tuple[dict[str, tf.Tensor], LabelTensor]:
+        features, label = split.decode(element)
+        return features, _joined(label, rows(positions))
 
-    def decode(element: object, answer: Answers) -> tuple[dict[str, tf.Tensor], LabelTensor]:
-        features, label = split.decode(*element) if isinstance(element, tuple) else split.decode(element)
-        return features, _joined(label, answer)
-
-    return Split(split.size, elements, decode)
+    rows = Rows(answers)
+    return Split(_Numbered(split.source), decode, lambda: split.facts)
 
 
-def _asked_anew(split: Split, teacher: keras.Model) -> Split:
-    answering = _asking(teacher)
+def answering(
+    teacher: keras.Model,
+) -> Callable[[dict[str, tf.Tensor], LabelTensor], tuple[dict[str, tf.Tensor], LabelTensor]]:
+    """Adds the teacher's answers to the labels of a batch, as `answered` does; asks anew every time."""
+    asking = _asking(teacher)
 
-    def decode(*elements: object) -> tuple[dict[str, tf.Tensor], LabelTensor]:
-        features, label = split.decode(*elements)
-        return features, _joined(label, answering(features))
+    def ask_batch(features: dict[str, tf.Tensor], label: LabelTensor) -> tuple[dict[str, tf.Tensor], LabelTensor]:
+        return features, _joined(label, asking(features))
 
-    return Split(split.size, split.elements, decode)
+    return ask_batch
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Elements with their positions; they cannot be mixed, which is why `keeps_answers` asks for a whole shuffle."""
+
+    source: Source
+
+    def elements(self) -> tf.data.Dataset:
+        numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
+        return tf.data.Dataset.zip((self.source.elements(), numbers))
+
+    def mixed(self, seed: int) -> tf.data.Dataset:
+        raise AssertionError(f"answers by position need examples in their order, not mixed by seed {seed}")
 
 
 def _asking(teacher: keras.Model) -> Callable[[dict[str, tf.Tensor]], Answers]:

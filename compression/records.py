@@ -7,8 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from compression.data import LabelTensor, Split, Task, TrainingData
+from compression.data import Augment, Facts, LabelTensor, Split, Task, TrainingData
 from compression.outputs import by_output, packed
+from compression.reading import look
+from compression.settings.reading import DEFAULT_READING, ReadingSettings
+from compression.sources import RecordFiles
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,17 @@ class Records:
     task: Task | Mapping[str, Task]
 
     def split(self, names: Sequence[str]) -> Split:
-        """The examples with some of their features; counts them, which reads the files once.
+        """The examples with some of their features; reads nothing yet.
 
         Args:
             names: Features that a model reads; the others are left out.
         """
-        count = self.elements().batch(1024).reduce(0, lambda count, batch: count + tf.shape(batch)[0])
-        return Split(size=int(count.numpy()), elements=self.elements, decode=partial(self.decode, tuple(names)))
+        return Split(RecordFiles(self.files), partial(self.decode, tuple(names)), self.look)
 
-    def elements(self) -> tf.data.Dataset:
-        """Serialized examples, one by one."""
-        return tf.data.TFRecordDataset(list(self.files), compression_type="GZIP")
+    def look(self) -> Facts:
+        """Reads the files once, and of the examples their labels alone."""
+        decode = partial(self.decode, ())
+        return look(RecordFiles(self.files), lambda batch: decode(batch)[1])
 
     def decode(self, names: Sequence[str], serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], LabelTensor]:
         """A batch of serialized examples to the features of these names, and the label."""
@@ -64,13 +67,18 @@ class TrainingRecords:
         validation: The validation split.
         task: What the model predicts, of several outputs by name.
         seed: Seed of every random choice.
+        reading: How train examples reach a training.
+        augment: Changes the features of train batches.
     """
 
     train: Records
     validation: Records
     task: Task | Mapping[str, Task]
     seed: int
+    reading: ReadingSettings = DEFAULT_READING
+    augment: Augment | None = None
 
     def for_features(self, names: Sequence[str]) -> TrainingData:
         """Both splits with the features that a model reads."""
-        return TrainingData(self.train.split(names), self.validation.split(names), self.task, self.seed)
+        train, validation = self.train.split(names), self.validation.split(names)
+        return TrainingData(train, validation, self.task, self.seed, self.reading, self.augment)

@@ -3,20 +3,23 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from compression.data import LabelTensor, Split, Task, TrainingData
+from compression.augmentation import check_augment
+from compression.class_weights import weight_tables
+from compression.data import Task, TrainingData
 from compression.determinism import seed_everything
-from compression.distillation import DistillationLoss, on_label, taught
+from compression.distillation import DistillationLoss, on_label
 from compression.errors import CompressionError
 from compression.model_outputs import output_names, output_shapes
-from compression.outputs import by_output, keys
+from compression.outputs import keys
 from compression.settings import FinetuneSettings, TrainSettings
 from compression.structure import Keep, Structure, StructuredAdam
+from compression.training_batches import train_batches, validation_batches
 
 History = dict[str, list[float]]
 OnEpoch = Callable[[int, int, Mapping[str, float]], None]
@@ -61,7 +64,7 @@ def train(
                 monitor="val_loss", patience=settings.early_stopping_patience, restore_best_weights=True
             )
         )
-    _check_labels(model, data)
+    _check(model, data)
     objectives = {output: _Objective.of_labels(task) for output, task in data.tasks.items()}
     return _fit(model, data, settings, callbacks, on_epoch, objectives=objectives)
 
@@ -95,15 +98,16 @@ def finetune(
         CompressionError: As `train`; also when the teacher is missing or does not fit.
     """
     structure = Structure(model, keep) if keep else None
-    taught_data = data
     objectives = {output: _Objective.of_labels(task) for output, task in data.tasks.items()}
     if settings.teacher is not None:
         _check_teacher(model, teacher)
-        taught_data = replace(data, train=taught(data.train, teacher), validation=taught(data.validation, teacher))
         objectives = {output: _Objective.of_teacher(task, settings) for output, task in data.tasks.items()}
-    _check_labels(model, data)
+    _check(model, data)
+    taught_by = teacher if settings.teacher is not None else None
     with batch_norm_frozen(model, frozen=settings.batch_norm == "freeze"):
-        return _fit(model, taught_data, settings, callbacks, on_epoch, objectives=objectives, structure=structure)
+        return _fit(
+            model, data, settings, callbacks, on_epoch, objectives=objectives, structure=structure, teacher=taught_by
+        )
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
@@ -143,6 +147,7 @@ def _fit(
     *,
     objectives: Mapping[str, _Objective],
     structure: Structure | None = None,
+    teacher: keras.Model | None = None,
 ) -> History:
     seed_everything(data.seed)
     rate = _learning_rate(settings, steps_per_epoch(data.train.size, settings.batch_size) * settings.epochs)
@@ -159,15 +164,9 @@ def _fit(
         if on_epoch is not None:
             on_epoch(epoch + 1, settings.epochs, logs)
 
-    def in_order(
-        features: dict[str, tf.Tensor], label: LabelTensor
-    ) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
-        # By position: Keras would look labels up by the names of tfmot's wrappers.
-        return features, tuple(by_output(label)[output] for output in outputs)
-
     history = model.fit(
-        data.train.batches(settings.batch_size, shuffle_seed=data.seed).map(in_order),
-        validation_data=data.validation.batches(max(settings.batch_size, 256)).map(in_order),
+        train_batches(data, settings.batch_size, outputs, teacher=teacher, tables=_weight_tables(model, data)),
+        validation_data=validation_batches(data.validation, max(settings.batch_size, 256), outputs, teacher=teacher),
         epochs=settings.epochs,
         callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=epoch_done)],
         verbose=0,
@@ -209,31 +208,43 @@ def _shapes(by_name: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name}: {shape}" if name else str(shape) for name, shape in by_name.items())
 
 
-def _check_labels(model: keras.Model, data: TrainingData) -> None:
-    """One pass over the labels; the loss itself would answer an unknown class with NaN or a low-level error."""
+def _check(model: keras.Model, data: TrainingData) -> None:
+    """Labels, class weights and augmentation, before any epoch costs time."""
+    _check_labels(model, data)
+    _weight_tables(model, data)
+    if data.augment is not None:
+        check_augment(data.augment, data.train)
+
+
+def _weight_tables(model: keras.Model, data: TrainingData) -> dict[str, np.ndarray]:
+    if data.reading.class_weights == "none":
+        return {}
+    return weight_tables(data.reading.class_weights, data.tasks, _classes(model, data), data.train.facts.labels)
+
+
+def _classes(model: keras.Model, data: TrainingData) -> dict[str, int]:
+    """How many classes each output knows; without those of regressions."""
     shapes = output_shapes(model)
-    classes = {
+    return {
         output: 2 if task == "binary" else shapes[output][0]
         for output, task in data.tasks.items()
         if task != "regression"
     }
+
+
+def _check_labels(model: keras.Model, data: TrainingData) -> None:
+    """The loss itself would answer an unknown class with NaN or a low-level error."""
+    classes = _classes(model, data)
     for split_name, split in (("train", data.train), ("validation", data.validation)) if classes else ():
-        for output, label in _distinct_labels(split):
-            if output in classes and (not 0 <= label < classes[output] or label != int(label)):
+        found = [(output, label) for output in classes for label in split.facts.labels.get(output, ())]
+        for output, label in sorted(found):
+            if not 0 <= label < classes[output] or label != int(label):
                 of = f" for output {output}" if output else ""
                 raise CompressionError(
                     f"labels of task {data.tasks[output]} must be whole numbers from 0 to {classes[output] - 1} "
                     f"because the model knows {classes[output]} classes, got {label:g} in split {split_name}{of}; "
                     "correct the label or the last layer"
                 )
-
-
-def _distinct_labels(split: Split) -> list[tuple[str, float]]:
-    labels: set[tuple[str, float]] = set()
-    for _, label in split.batches(1024):
-        for output, values in by_output(label).items():
-            labels.update((output, value) for value in np.unique(values.numpy()).tolist())
-    return sorted(labels)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from pipeline.config import Config
 from pipeline.facts import gate_spec, push_facts, summary_facts
 from pipeline.plan import Plan, VariantPlan, make_plan, root_id
 from pipeline.raw_nodes import export_raw
-from pipeline.search import make_search
+from pipeline.search import make_search, reading
 from pipeline.start_nodes import pretrained_model, trainer
 from pipeline.steps import STEPS
 from pipeline.summary_inputs import run_sources, variant_sources
@@ -151,7 +151,7 @@ class _Graph:
         made: dict[str | None, BaseNode] = {None: self._root}
         for step in plan.steps:
             parent = made[step.parent]
-            more = {"teacher": self._root.outputs["model"]} | self._student(step.kind)
+            more = {"teacher": self._root.outputs["model"]} | self._reading() | self._student(step.kind)
             made[step.id] = self._step(step.id, step.kind, step.settings.model_dump_json(), parent, **more)
         return {variant.name: self._variant(variant, made[variant.parent]) for variant in plan.variants}
 
@@ -159,9 +159,12 @@ class _Graph:
         """What a step that builds a network of the user's own needs."""
         if kind != "distill":
             return {}
-        model = self._config.model
         found = {"found": self._search.outputs["best_hyperparameters"]} if self._search else {}
-        return {"module": model.module or "", "hparams": json.dumps(model.hparams), **found}
+        return {"hparams": json.dumps(self._config.model.hparams), **found}
+
+    def _reading(self) -> dict[str, str | BaseChannel]:
+        """How a step's examples reach it: as they reached the float model, changed by the user's own function."""
+        return {"module": self._config.model.module or "", "reading": reading(self._config).model_dump_json()}
 
     def _variant(self, variant: VariantPlan, parent: BaseNode) -> dict[str, BaseChannel]:
         model = self._quantize(variant.quantize_id, variant.quantize, parent, variant=variant.name)

@@ -7,8 +7,10 @@ from tfx.types import BaseChannel
 
 from components.search import Search
 from components.targets import to_text
+from compression.settings.reading import ReadingSettings
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
+from pipeline.config.class_weights import numbered
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -17,10 +19,17 @@ def recipe(config: Config) -> dict[str, Any]:
         "module": config.model.module,
         "hparams": config.model.hparams,
         "train": config.train.settings.model_dump(mode="json"),
+        "reading": reading(config).model_dump(mode="json"),
         "task": to_text(config.tasks),
         "label": to_text(config.data.labels),
         "seed": config.seed,
     }
+
+
+def reading(config: Config) -> ReadingSettings:
+    """How examples reach every training, classes by their numbers instead of their names."""
+    found = config.train.reading
+    return found.model_copy(update={"class_weights": numbered(found.class_weights, config.data.label_names)})
 
 
 def make_search(config: Config, transformed: Mapping[str, BaseChannel], trials_uri: str) -> Search | None:

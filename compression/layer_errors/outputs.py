@@ -26,18 +26,17 @@ _MOST_BYTES = 1 << 26
 """Memory of one batch at most, all tensors of the float32 file counted."""
 
 
-def count_examples(tflite: bytes, available: int) -> int:
+def count_examples(tflite: bytes) -> int:
     """How many examples are looked at: fewer of a large model, and always at least one.
 
     Args:
         tflite: The finished file, whose shapes are all known.
-        available: Examples that there are.
     """
     try:
         each = macs(read_graph(tflite))
     except NotCounted:
         each = _MOST_MACS // 8
-    return max(1, min(EXAMPLES, available, _MOST_MACS // max(1, each)))
+    return max(1, min(EXAMPLES, _MOST_MACS // max(1, each)))
 
 
 def output_errors(
@@ -124,7 +123,7 @@ def real(values: np.ndarray, tensor: Tensor) -> np.ndarray:
 
 def take(content: bytes, train: Split) -> Features:
     """The examples to look at, for a finished file."""
-    return train.take_arrays(count_examples(content, train.size))[0]
+    return train.take_arrays(count_examples(content))[0]
 
 
 def _outputs(pairs: Sequence[Pair]) -> list[int]:

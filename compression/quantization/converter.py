@@ -236,7 +236,7 @@ def _representative(
     features, _ = calibration.take_arrays(settings.calibration_examples)
 
     def examples() -> Iterator[Features]:
-        for index in range(min(settings.calibration_examples, calibration.size)):
+        for index in range(len(next(iter(features.values())))):
             yield {name: features[name][index : index + 1] for name in model.input_names}
 
     return examples

@@ -163,7 +163,7 @@ def activation_ranges(content: bytes, settings: QuantizeSettings, calibration: S
     names = TFLitePredictor(content).input_names
     batches: list[Features] = [
         {name: features[name][start : start + _CALIBRATION_BATCH] for name in names}
-        for start in range(0, min(settings.calibration_examples, calibration.size), _CALIBRATION_BATCH)
+        for start in range(0, len(next(iter(features.values()))), _CALIBRATION_BATCH)
     ]
     rules = recipe_manager.RecipeManager()
     rules.load_quantization_recipe(recipe.static_wi8_ai8())

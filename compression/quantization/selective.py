@@ -5,10 +5,11 @@ gate's own metric.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+import tensorflow as tf
 
 from compression.data import Split, TrainingData
 from compression.errors import CompressionError
@@ -17,6 +18,7 @@ from compression.predict import TFLitePredictor
 from compression.quantization.layer_operators import COPYING_OPERATORS, INT4_OPERATORS, LayerOperator
 from compression.settings import QuantizeSettings
 from compression.settings.metrics import drop
+from compression.sources import Source
 
 _BATCH = 256
 
@@ -196,12 +198,28 @@ def _is_rounded(operator: LayerOperator, settings: QuantizeSettings) -> bool:
     return operator.op in INT4_OPERATORS["int4"] if settings.kept_precision == "int8" else operator.weights is not None
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """Every so-manieth element of a source, up to a number of them."""
+
+    source: Source
+    stride: int
+    count: int
+
+    def elements(self) -> tf.data.Dataset:
+        return self.source.elements().shard(self.stride, 0).take(self.count)
+
+    def mixed(self, seed: int) -> tf.data.Dataset:
+        return self.elements().shuffle(self.count, seed=seed)
+
+
 def _spread(split: Split, count: int) -> Split:
     """So many examples at equal distances: the first ones may be sorted by something."""
     if count >= split.size:
         return split
     stride = split.size // count
-    return Split(count, lambda: split.elements().shard(stride, 0).take(count), split.decode)
+    facts = replace(split.facts, size=count, parts=(count,))
+    return Split(_Spread(split.source, stride, count), split.decode, lambda: facts)
 
 
 def _predictions(content: bytes, split: Split) -> np.ndarray:

@@ -21,6 +21,7 @@ from compression.errors import CompressionError, OutputMismatch
 from compression.evaluate import evaluate
 from compression.predict import TFLitePredictor
 from compression.quantize import convert
+from compression.reading import prepared
 from compression.search.space import Point
 from compression.settings import QuantizeSettings, SearchSettings, TrainSettings
 from compression.settings.edge import EdgeSettings
@@ -156,9 +157,10 @@ def _measure_and_train(folder: str, hparams: Point, experiment: Experiment) -> T
     judged = judge(trial, settings)
     if judged is not None:
         return judged
-    train(model, data, settings.training(experiment.train))
-    content = convert(model, QuantizeSettings(mode=settings.mode), data.train)
-    value = _value(content, data.validation, experiment.metric, data)
+    with prepared(data) as read:
+        train(model, read, settings.training(experiment.train))
+        content = convert(model, QuantizeSettings(mode=settings.mode), read.train)
+        value = _value(content, read.validation, experiment.metric, read)
     gzip_bytes = len(gzip.compress(content, compresslevel=9))
     trained = _measured(Trial(hparams, Status.COMPLETED, value=value, gzip_bytes=gzip_bytes), content)
     return judge(trained, settings) or trained

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from compression.outputs import SOLE, by_output
 from compression.settings.metrics import METRICS
+from pipeline.config.class_weights import weight_faults
 from pipeline.config.faults import Fault, KeyPath, nearest, show
 
 
-def disagreements(*, label: object, label_names: object, task: object, gate: object) -> list[Fault]:
+def disagreements(
+    *, label: object, label_names: object, task: object, gate: object, class_weights: object = None
+) -> list[Fault]:
     """Where sections do not agree.
 
     Args:
@@ -18,6 +21,7 @@ def disagreements(*, label: object, label_names: object, task: object, gate: obj
         label_names: `data.label_names`.
         task: `model.task`.
         gate: One rule or several, plain.
+        class_weights: `train.class_weights`.
     """
     if isinstance(label, dict) and len(label) < 2:
         advice = "for a model with one output write the feature alone"
@@ -28,6 +32,7 @@ def disagreements(*, label: object, label_names: object, task: object, gate: obj
         *(_task_faults(task, outputs) if isinstance(task, dict) and outputs else ()),
         *_gate_faults(gate, outputs, tasks),
         *_name_faults(label_names, outputs, tasks),
+        *weight_faults(class_weights, label_names, outputs, tasks),
     ]
 
 

@@ -129,7 +129,11 @@ class Config(Settings):
     def _consistent(self) -> "Config":
         data = self.data
         faults = disagreements(
-            label=data.label, label_names=data.label_names, task=self.model.task, gate=self.gate.plain()
+            label=data.label,
+            label_names=data.label_names,
+            task=self.model.task,
+            gate=self.gate.plain(),
+            class_weights=self.train.class_weights,
         )
         if self.model.pretrained is not None:
             faults += _trained_elsewhere_faults("train" in self.model_fields_set)
@@ -192,6 +196,7 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Config:
             label_names=_at(raw, "data", "label_names"),
             task=_at(raw, "model", "task"),
             gate=raw.get("gate"),
+            class_weights=_at(raw, "train", "class_weights"),
         )
         if _at(raw, "model", "pretrained") is not None:
             crossing += _trained_elsewhere_faults("train" in raw)

@@ -39,6 +39,9 @@ train:
   learning_rate: 1e-3
   learning_rate_schedule: cosine
   early_stopping_patience: 4
+  cache: auto                  # where decoded examples stay between epochs; or memory, disk, none
+  shuffle_bytes: 268435456     # larger splits are shuffled by file first
+  class_weights: {circle: 1, square: 2.5}   # or balanced
   warm_start: champion         # go on from the float model behind the registry's current version
 variants:
   float16:                     # long form and short form of a list mean the same

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from compression.settings import SearchSettings, Settings, TrainSettings
+from compression.settings.reading import ReadingSettings
 from pipeline.config.faults import Fault, SectionError, show
 from pipeline.config.names import FILE_PATH, MODULE_NAME
 from pipeline.config.per_output import PerOutput
@@ -73,7 +74,7 @@ class ModelSection(Settings):
         return self
 
 
-class TrainSection(TrainSettings):
+class TrainSection(ReadingSettings, TrainSettings):
     """Training of the float baseline with Adam; the best weights on the validation split are kept."""
 
     warm_start: Literal["none", "champion"] = Field(
@@ -86,6 +87,11 @@ class TrainSection(TrainSettings):
     def settings(self) -> TrainSettings:
         """What the training itself is told."""
         return TrainSettings(**{name: getattr(self, name) for name in TrainSettings.model_fields})
+
+    @property
+    def reading(self) -> ReadingSettings:
+        """How examples reach it, and the steps that train after it."""
+        return ReadingSettings(**{name: getattr(self, name) for name in ReadingSettings.model_fields})
 
 
 class ExportSection(Settings):

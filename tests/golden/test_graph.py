@@ -165,6 +165,20 @@ def test_outputs_travel_in_the_same_parameters(nodes):
     assert (told["label"], told["task"]) == (outputs["data.label"], outputs["model.task"])
 
 
+def test_all_that_train_read_alike():
+    """The float model, its search, and every step: else a variant would be tuned on other examples."""
+    changed = {"train.class_weights": {"0": 2.0}, "train.cache": "none", "train.shuffle_bytes": 1000}
+    config = load(ROOT / "configs" / "digits_all_steps.yaml", changed)
+    found = [plain(node.pipeline_node)["parameters"] for node in Compiler().compile(build_graph(config)).nodes]
+    told = [json.loads(parameters["reading"]) for parameters in found if "reading" in parameters]
+    trainer = json.loads(next(each["custom_config"] for each in found if "train_args" in each))
+    expected = {"cache": "none", "shuffle_bytes": 1000, "class_weights": {"0": 2.0}}
+    assert trainer["reading"] == expected
+    assert len(told) >= 5
+    assert all(reading == expected for reading in told)
+    assert {each["module"] for each in found if "reading" in each} == {config.model.module}
+
+
 @pytest.fixture(scope="module")
 def search_config():
     student = [{"distill": {}}, {"quantize": {"mode": "int8"}}]

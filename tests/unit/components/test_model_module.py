@@ -30,6 +30,12 @@ def test_the_space_without_what_is_fixed(module):
     assert searched.space(fixed={"width"}).values == {"depth": (1, 2)}
 
 
+def test_a_module_may_change_train_batches(module):
+    assert module("").augment is None
+    changed = module("def augment(features, seed):\n    return features\n")
+    assert changed.augment({"x": 1}, 0) == {"x": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

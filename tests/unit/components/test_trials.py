@@ -1,5 +1,6 @@
 """Trials in processes of their own, and as files."""
 
+import importlib
 from dataclasses import replace
 
 import fsspec
@@ -45,9 +46,9 @@ def trials(store, tmp_path):
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
     records = Records((str(path),), FEATURES, "label", "multiclass")
-    read = TrainingRecords(records, records, "multiclass", seed=1).for_features
 
-    def make(build, **settings):
+    def make(build, augment=None, **settings):
+        read = TrainingRecords(records, records, "multiclass", seed=1, augment=augment).for_features
         train = TrainSettings(epochs=2, learning_rate=0.01)
         return Trials(build, Experiment(read, SearchSettings(mode="float32", **settings), train, "accuracy", 1), store)
 
@@ -70,6 +71,15 @@ def test_a_finished_trial_is_kept_and_one_that_ran_out_of_time_is_tried_again(tr
     over = trials(never, max_macs=100).run(POINT)
     assert (over.status, over.value) == (Status.OVER_BUDGET, done.value)
     assert trials(never).run(POINT) == done
+
+
+@pytest.mark.methods
+def test_the_users_function_for_train_batches_reaches_the_process_of_a_trial(trials, tmp_path, monkeypatch):
+    (tmp_path / "changing.py").write_text("def augment(features, seed):\n    return {'images': features['image']}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    failed = trials(build, augment=importlib.import_module("changing").augment).run(POINT)
+    assert failed.status is Status.FAILED
+    assert failed.reason.startswith("augment must return the features ['image'], got ['images']")
 
 
 def test_a_point_that_cannot_be_built_has_failed_for_good(trials):

@@ -7,7 +7,7 @@ from compression import distillation, training
 from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
 from compression.distill import distill
-from compression.distillation import DistillationLoss, soften, taught
+from compression.distillation import DistillationLoss, answered, answering, keeps_answers, soften
 from compression.errors import CompressionError
 from compression.outputs import SOLE
 from compression.settings import DistillSettings, FinetuneSettings, TrainSettings
@@ -53,16 +53,25 @@ def test_the_loss_of_a_regression_by_hand():
     assert float(loss(tf.constant([[1.0, 3.0]]), tf.constant([[2.0]]))) == pytest.approx(0.75 * 1.0 + 0.25 * 1.0)
 
 
-@pytest.mark.parametrize("most", [0, 2**20])
-def test_the_teachers_answers_ride_along_with_their_own_example(most, trained, images, monkeypatch):
-    monkeypatch.setattr(distillation, "_MOST_KEPT_BYTES", most)
-    split = taught(Split.from_arrays({"image": images[0][:50]}, images[1][:50]), trained)
-    for features, label in split.batches(20, shuffle_seed=3):
-        answers = trained(features["image"], training=False)
-        np.testing.assert_allclose(label[SOLE][:, 1:], answers, atol=1e-6)
-        assert label[SOLE].shape[1] == 11
-    _, ordered = split.take_arrays(50)
+def test_the_teachers_answers_ride_along_with_their_own_example(trained, images):
+    split = Split.from_arrays({"image": images[0][:50]}, images[1][:50])
+    kept = answered(split, trained)
+    for batches in (kept.batches(20, shuffle_seed=3), split.batches(20, shuffle_seed=3).map(answering(trained))):
+        for features, label in batches:
+            answers = trained(features["image"], training=False)
+            np.testing.assert_allclose(label[SOLE][:, 1:], answers, atol=1e-6)
+            assert label[SOLE].shape[1] == 11
+    _, ordered = kept.take_arrays(50)
     np.testing.assert_array_equal(ordered[SOLE][:, 0], images[1][:50])
+
+
+def test_answers_are_kept_when_they_are_small_and_examples_are_shuffled_as_a_whole(trained, images, monkeypatch):
+    split = Split.from_arrays({"image": images[0][:50]}, images[1][:50])
+    assert keeps_answers(split, trained)
+    assert keeps_answers(split, trained, 2**20)
+    assert not keeps_answers(split, trained, 1000)
+    monkeypatch.setattr(distillation, "_MOST_KEPT_BYTES", 4 * 50 * 10 - 1)
+    assert not keeps_answers(split, trained)
 
 
 def test_a_taught_student_agrees_more_with_its_teacher(trained, data, build, test_split):

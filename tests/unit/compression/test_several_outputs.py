@@ -12,7 +12,7 @@ from compression.cluster import cluster
 from compression.data import Split, TrainingData
 from compression.determinism import seed_everything
 from compression.distill import distill
-from compression.distillation import taught
+from compression.distillation import answered
 from compression.errors import CompressionError
 from compression.evaluate import evaluate
 from compression.model_outputs import output_names
@@ -149,7 +149,7 @@ def test_every_method_takes_both_outputs(method, heads, float_file, pair, tmp_pa
 
 
 def test_a_teacher_teaches_every_output(heads, pair):
-    features, labels = taught(pair.validation, heads).take_arrays(50)
+    features, labels = answered(pair.validation, heads).take_arrays(50)
     digit, parity = heads(features["image"], training=False)
     np.testing.assert_allclose(labels["digit"][:, 1:], digit, atol=1e-6)
     np.testing.assert_allclose(labels["parity"][:, 1:], parity, atol=1e-6)

@@ -190,7 +190,8 @@ CASES = [
     # train
     (TRAIN, "train: {epoch: 20}", [
         "train.epoch: must be one of epochs, batch_size, learning_rate, learning_rate_schedule, "
-        "early_stopping_patience, warm_start; got the unknown key epoch; did you mean epochs?"
+        "early_stopping_patience, cache, shuffle_bytes, class_weights, warm_start; "
+        "got the unknown key epoch; did you mean epochs?"
     ]),
     (TRAIN, "train: {epochs: 0}", ["train.epochs: must be at least 1; got 0"]),
     (TRAIN, "train: {learning_rate: fast}", ['train.learning_rate: must be a number; got "fast"']),
