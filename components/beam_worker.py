@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m components.beam_worker", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--host", default="localhost", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one (default: %(default)s)")
-    parser.add_argument("--import", dest="imports", action="append", default=[], metavar="MODULE", help="also import it")
+    parser.add_argument(
+        "--import", dest="imports", action="append", default=[], metavar="MODULE", help="also import it"
+    )
     return parser
 
 

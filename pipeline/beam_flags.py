@@ -43,14 +43,18 @@ def flags(runner: str, options: EngineOptions) -> list[str]:
     return made
 
 
-def node_flags(section: BeamSection, node_id: str) -> list[str]:
+def node_flags(section: BeamSection, pipeline: str, node_id: str) -> list[str]:
     """The flags of one node.
 
     Args:
         section: `runtime.beam`, or `kubeflow.beam` for the pods of a cluster.
+        pipeline: Name of the pipeline.
         node_id: Id of a node that runs on an engine.
     """
-    return flags(*section.engine(node_id))
+    runner, options = section.engine(node_id)
+    # Dataflow wants a name that no other running job has, and finds one itself.
+    named = [f"--job_name={pipeline}-{node_id}"] if runner in ("flink", "spark") else []
+    return [*flags(runner, options), *named]
 
 
 def shared_flags(section: BeamSection) -> list[str]:

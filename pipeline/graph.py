@@ -88,7 +88,7 @@ def build(
     for node in pipeline.components:
         if isinstance(node.executor_spec, BeamExecutorSpec):
             # Set, not added: TFX would put those of all before them, and lists of flags would add up.
-            node.executor_spec.beam_pipeline_args = node_flags(beam, node.id)
+            node.executor_spec.beam_pipeline_args = node_flags(beam, config.name, node.id)
     return pipeline
 
 
