@@ -1,4 +1,4 @@
-"""A pool of Python workers beside an engine's own, for `environment_type: EXTERNAL`: `python -m components.beam_worker`.
+"""A pool of Python workers beside an engine's own, for `environment_type: EXTERNAL`; see docs/beam-engines.md.
 
 Beam's own pool imports what a job brings when it comes, in whatever order and from several threads. This one sets the
 environment that our nodes need and imports what they import before it says that it is ready, so that every job finds

@@ -55,6 +55,11 @@ class ComponentEngine(Settings):
     )
 
 
+def _entry(value: object) -> object:
+    """Checked here, because a mapping's keys are free and the unknown keys of its entries are not."""
+    return value if isinstance(value, ComponentEngine) else validate(ComponentEngine, value)
+
+
 class BeamSection(Settings):
     """Which engine runs ingest, statistics, drift, transform, answers and gates; see docs/beam-engines.md."""
 
@@ -67,7 +72,7 @@ class BeamSection(Settings):
         default=LocalOptions(),
         description="the engine's options under the names that Beam gives them; `local` has none",
     )
-    components: dict[str, ComponentEngine] = Field(
+    components: dict[str, Annotated[ComponentEngine, BeforeValidator(_entry)]] = Field(
         default={},
         description="what differs, by node: `ingest`, `statistics`, `drift`, `transform`, `baseline-answers`, "
         "`champion-answers`, `gate` for all gates, or the id of one such as `gate-int8`",
@@ -77,7 +82,7 @@ class BeamSection(Settings):
     @classmethod
     def _by_engine(cls, raw: object) -> object:
         """Options are checked by the engine's own model, so that an unknown one is held against the right names."""
-        if not isinstance(raw, Mapping) or raw.get("runner", "local") not in OPTIONS:
+        if not isinstance(raw, Mapping) or str(raw.get("runner", "local")) not in OPTIONS:
             return raw
         runner, given = raw.get("runner", "local"), raw.get("options", {})
         faults, made = _checked(runner, given, ("options",))
@@ -121,7 +126,7 @@ class BeamSection(Settings):
 
 def _component_faults(runner: str, given: object, name: object, entry: Mapping[str, Any]) -> list[Fault]:
     """Faults of an entry's options, completed as they will be."""
-    own = entry.get("runner") or runner
+    own = str(entry.get("runner") or runner)
     options = entry.get("options", {})
     if own not in OPTIONS or not isinstance(options, Mapping):
         return []  # said by the entry's own model
@@ -132,6 +137,9 @@ def _component_faults(runner: str, given: object, name: object, entry: Mapping[s
 
 
 def _checked(runner: str, options: object, path: KeyPath) -> tuple[list[Fault], object]:
+    if runner == "local" and isinstance(options, Mapping) and options:
+        must = "must be left out with runner: local, which takes none"
+        return [Fault(path, must, ", ".join(map(str, options)))], options
     try:
         return [], validate(OPTIONS[runner], options)
     except SectionError as error:
