@@ -4,7 +4,7 @@ SETUP = $(PYTHON) scripts/setup.py $(if $(filter file,$(origin PYTHON)),,--this-
 VENV = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast test-browser test-image test-kfp screenshots lint chaos image image-root lock clean
+.PHONY: help setup setup-dev run test test-fast test-browser test-flink test-image test-kfp screenshots lint chaos image image-root lock clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 18
@@ -29,6 +29,10 @@ test-browser: ## The pages in Chromium (installed when root), with axe-core
 	@$(SETUP) --dev --browser
 	@$(VENV)/python scripts/chromium.py
 	@$(VENV)/python scripts/tiers.py browser
+
+test-flink: setup-dev ## The nodes that read data on a real Apache Flink (JOB_SERVER=a jar or class path, else by Maven)
+	@$(VENV)/python scripts/flink.py
+	@$(VENV)/python scripts/tiers.py flink
 
 lint: setup-dev ## Format, style, types and import layers
 	$(VENV)/ruff format --check .

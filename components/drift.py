@@ -13,10 +13,11 @@ from typing import Any
 import tfx  # noqa: F401
 
 # isort: split
+import apache_beam as beam
 import tensorflow_data_validation as tfdv
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.annotations import BeamComponentParameter, InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples, ExampleStatistics, Schema
@@ -30,7 +31,7 @@ _UNREACHABLE = 1.0
 """TFDV wants a threshold to measure against; ours are compared with what it measured."""
 
 
-@component
+@component(use_beam=True)
 def Drift(  # noqa: N802 - a component is named like a class
     examples: InputArtifact[Examples],
     schema: InputArtifact[Schema],
@@ -40,6 +41,7 @@ def Drift(  # noqa: N802 - a component is named like a class
     task: Parameter[str],
     code_sha256: Parameter[str] = "",
     divides: Parameter[str] = "",
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Measures and writes `drift.json`, beside the statistics that were compared; stops nothing.
 
@@ -53,15 +55,17 @@ def Drift(  # noqa: N802 - a component is named like a class
         code_sha256: Makes a change of code known to the cache.
         divides: The feature by whose values records are divided into splits, which differs between them by intent and
             is not compared; empty: none.
+        beam_pipeline: Its options say where TFDV's own pipelines run.
     """
     del code_sha256
+    options = PipelineOptions(["--runner=FnApiRunner"]) if beam_pipeline is None else beam_pipeline.options
     wanted, typed = json.loads(limits), comparable(_read_schema(schema.uri), _categories(label, task), divides)
     report: dict[str, Any] = {"drift": None, "skew": None, "not_measured": {}}
     for kind, (sides, against) in {"drift": _spans(examples.uri), "skew": _splits(examples.uri)}.items():
         if wanted[kind] is None:
             continue
         lacking = [name for name, pattern in sides.items() if not fileio.glob(pattern)]
-        found = {} if lacking or not sides else _distances(sides, typed, Path(drift.uri) / kind)
+        found = {} if lacking or not sides else _distances(sides, typed, Path(drift.uri) / kind, options)
         if found:
             report[kind] = _judged(found, wanted[kind], against)
         else:
@@ -131,7 +135,9 @@ def distances(
     }
 
 
-def _distances(sides: Mapping[str, str], schema: schema_pb2.Schema, folder: Path) -> dict[str, float]:
+def _distances(
+    sides: Mapping[str, str], schema: schema_pb2.Schema, folder: Path, options: PipelineOptions
+) -> dict[str, float]:
     made = []
     for name, pattern in sides.items():
         place = folder / f"Split-{name}"
@@ -141,7 +147,7 @@ def _distances(sides: Mapping[str, str], schema: schema_pb2.Schema, folder: Path
                 data_location=pattern,
                 output_path=str(place / "FeatureStats.pb"),
                 stats_options=tfdv.StatsOptions(schema=schema, num_histogram_buckets=20),
-                pipeline_options=PipelineOptions(["--runner=FnApiRunner"]),
+                pipeline_options=options,
             )
         )
     return distances(made[0], made[1], schema)

@@ -7,6 +7,7 @@ import json
 import tfx  # noqa: F401
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import BaseChannel
 
@@ -24,6 +25,7 @@ from compression.edge.profile import load_profile
 from compression.settings import QuantizeSettings
 from compression.settings.edge import EdgeSettings
 from pipeline import champion_nodes, data_nodes
+from pipeline.beam_flags import node_flags, shared_flags
 from pipeline.cluster_nodes import HOST_KEY, Cluster
 from pipeline.code_hash import code_sha256
 from pipeline.config import Config
@@ -34,11 +36,6 @@ from pipeline.search import make_search, reading
 from pipeline.start_nodes import pretrained_model, trainer
 from pipeline.steps import STEPS
 from pipeline.summary_inputs import run_sources, variant_sources
-
-BEAM_ARGS = [
-    # `DirectRunner` would first try to download another runner's binary.
-    "--runner=FnApiRunner",
-]
 
 NEVER_CACHED = ("edge-pusher", "summary")
 """Nodes that must look at the world outside of their inputs: the registry may have changed, a run has its own id."""
@@ -71,7 +68,8 @@ def build(
         cluster: Whether every run decides by itself whether there is anything new, and keeps its records in the
             registry (docs/kubeflow-cycles.md).
     """
-    return Pipeline(
+    beam = config.kubeflow.beam if cluster and config.kubeflow else config.runtime.beam
+    pipeline = Pipeline(
         pipeline_name=config.name,
         pipeline_root=pipeline_root,
         metadata_connection_config=metadata,
@@ -85,8 +83,13 @@ def build(
             trials_uri=f"{pipeline_root}/search/trials",
             cluster=Cluster(config, registry) if cluster else None,
         ).nodes,
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=shared_flags(beam),
     )
+    for node in pipeline.components:
+        if isinstance(node.executor_spec, BeamExecutorSpec):
+            # Set, not added: TFX would put those of all before them, and lists of flags would add up.
+            node.executor_spec.beam_pipeline_args = node_flags(beam, config.name, node.id)
+    return pipeline
 
 
 class _Graph:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline import frozen_schema, report_files, run_log
+from pipeline import engine_check, frozen_schema, report_files, run_log
 from pipeline.config import Config
 from pipeline.console import Console
 from pipeline.durable import replace_json
@@ -163,7 +163,8 @@ class _Run:
         return run_nodes(local_run, [shown, progress, *curves], self._signals)
 
     def _prepare(self) -> Any:  # noqa: ANN401 - a LocalRun; its module needs TFX
-        """Checks the model and compiles the graph."""
+        """Checks the engine and the model, and compiles the graph."""
+        engine_check.refuse_absent(self._config)
         from tfx.orchestration import metadata
 
         from pipeline import champion, graph, model_preflight, runner

@@ -20,6 +20,7 @@ ARGUMENTS = {
     "golden": [*_PARALLEL, "tests/golden"],
     "methods": [*_PARALLEL, "-m", "methods", "tests/unit"],
     "browser": ["-m", "browser", "tests/browser"],
+    "flink": ["-m", "flink", "tests/integration/test_flink.py"],
     "integration": [*_PARALLEL, "-m", "integration", "tests/integration"],
 }
 

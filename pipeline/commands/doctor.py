@@ -2,8 +2,11 @@
 
 import argparse
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
+from pipeline import engine_check
+from pipeline.commands.config_argument import add_config, load_config
 from pipeline.console import Console
 from pipeline.doctor import Check, examine
 
@@ -11,13 +14,16 @@ HELP = "check that the environment works"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declares no arguments of its own."""
+    """Declares the arguments: with a configuration, the engine that it names is looked at too."""
+    add_config(parser, required=False)
 
 
 def execute(args: argparse.Namespace, console: Console) -> int:
     """Prints each check as it ends; returns 1 when one found a fault."""
+    config = None if args.config is None else load_config(args)
+    workspace = (config.workspace if config else args.workspace) or Path(".edge")
     checks = []
-    for check in examine(args.workspace or Path(".edge")):
+    for check in chain(engine_check.examine(config) if config else (), examine(workspace)):
         checks.append(check)
         console.show(line(check))
     faults = sum(check.status == "fault" for check in checks)

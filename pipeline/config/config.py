@@ -142,6 +142,9 @@ class Config(Settings):
         if self.cycle.trigger == "drift" and (guard is None or guard.drift is None or guard.drift.notice is None):
             must = "must come with data.guard.drift.notice, which says how much drift is a reason to train"
             faults.append(Fault(("cycle", "trigger"), must, "drift without it"))
+        faults += [fault.under(("runtime", "beam")) for fault in self.runtime.beam.unknown_nodes(self.variants)]
+        if self.kubeflow is not None:
+            faults += [fault.under(("kubeflow", "beam")) for fault in self.kubeflow.beam.unknown_nodes(self.variants)]
         if faults:
             raise SectionError(*faults)
         return self

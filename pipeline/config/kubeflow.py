@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from compression.settings import Settings
+from pipeline.config.beam import BeamSection
 from pipeline.config.faults import Fault, KeyPath, SectionError, show
 from pipeline.config.kubeflow_client import ClientKeys
 from pipeline.config.names import K8S_NAME, LABEL_KEY, LABEL_VALUE, SECRET_KEY, VOLUME_NAME
@@ -256,6 +257,10 @@ class KubeflowSection(ClientKeys):
         default={},
         description="what steps need: under `default` for all, under a kind of step (`quantize`, `gate`, `edge`, `raw` "
         "or a step of variants), or under the id of one node, the most exact entry counting, key by key",
+    )
+    beam: BeamSection = Field(
+        default=BeamSection(),
+        description="takes the place of `runtime.beam` inside the cluster's pods; default: in the pod itself",
     )
 
     @model_validator(mode="after")

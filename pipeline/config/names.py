@@ -17,6 +17,9 @@ LABEL_KEY = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61
 LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$"
 VOLUME_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 SECRET_KEY = r"^[A-Za-z0-9_.-]{1,253}$"
+ADDRESS = r"^[A-Za-z0-9._-]+:[0-9]{1,5}$"
+BUCKET_PATH = r"^gs://[^\s]+$"
+FLAG_TEXT = r"^[^\x00\r\n\t]+$"
 MAX_NAME = 40
 
 WORDS = {
@@ -33,6 +36,9 @@ WORDS = {
     LABEL_KEY: "the key of a label, such as team or example.org/team",
     LABEL_VALUE: "the value of a label: at most 63 letters, digits, _ . and -",
     VOLUME_NAME: "a name of at most 63 lower-case letters, digits and -, which a volume can bear",
+    ADDRESS: "an address such as localhost:8099, without http://",
+    FLAG_TEXT: "text in one line, not empty",
+    BUCKET_PATH: "a folder on Google Cloud Storage such as gs://bucket/temp",
     SECRET_KEY: "a key of a secret, of letters, digits, _ . and -",
 }
 

@@ -89,6 +89,16 @@ runtime:
   workspace: .edge/shapes
   keep_runs: 20
   tensorboard: true
+  beam:                        # leave it out: everything in this process
+    runner: flink
+    options:
+      job_endpoint: localhost:8099
+      parallelism: 4
+      environment_type: EXTERNAL   # a pool beside each of Flink's workers: python -m components.beam_worker
+      environment_config: localhost:15000
+    components:
+      statistics: {options: {parallelism: 8}}
+      gate: {runner: local}    # all gates; or the id of one node
 """
 
 _INTRODUCTION = """\
@@ -131,6 +141,11 @@ _SECTIONS = {
     "kubeflow.steps.NAME.accelerator": "Accelerator",
     "kubeflow.steps.NAME.tolerations[]": "Toleration",
     "runtime": "RuntimeSection",
+    "runtime.beam, kubeflow.beam": "BeamSection",
+    "runtime.beam.components.NAME": "ComponentEngine",
+    "runtime.beam.options (flink)": "FlinkOptions",
+    "runtime.beam.options (spark)": "SparkOptions",
+    "runtime.beam.options (dataflow)": "DataflowOptions",
 }
 
 

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from compression.settings import SearchSettings, Settings, TrainSettings
 from compression.settings.reading import ReadingSettings
+from pipeline.config.beam import BeamSection
 from pipeline.config.faults import Fault, SectionError, show
 from pipeline.config.names import FILE_PATH, MODULE_NAME
 from pipeline.config.per_output import PerOutput
@@ -124,3 +125,4 @@ class RuntimeSection(Settings):
         description="write event logs of every training step to `tensorboard/<run>` in the workspace; see "
         "docs/tensorboard.md",
     )
+    beam: BeamSection = BeamSection()

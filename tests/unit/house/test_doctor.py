@@ -110,7 +110,7 @@ def test_the_packages_that_differ_are_those_of_the_locks():
 def test_the_command_prints_each_check_and_fails_on_a_fault(monkeypatch, capsys, status, code):
     check = doctor.Check("Thing", status, "what is there", None if status == "ok" else "what to do")
     monkeypatch.setattr(command, "examine", lambda workspace: iter([check]))
-    args = argparse.Namespace(workspace=None)
+    args = argparse.Namespace(workspace=None, config=None)
     assert command.execute(args, Console()) == code
     text = capsys.readouterr().out
     assert "what is there" in text
