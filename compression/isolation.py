@@ -98,20 +98,22 @@ def run(
             f"`time_limit_s` of `{section}`, or make the model smaller"
         )
     if status != 0:
-        raise CompressionError(f"{what} must come to its end, but {_how(status)}{child.said}")
+        raise CompressionError(f"{what} must come to its end, but {_how(status, section)}{child.said}")
     returned, raised = pickle.loads(child.reply)
     if raised is not None:
         raise raised
     return returned  # type: ignore[no-any-return]
 
 
-def _how(status: int) -> str:
+def _how(status: int, section: str) -> str:
     if status > 0:
         return f"its process ended with status {status}"
     known = -status in {number.value for number in signal.Signals}
     name = signal.Signals(-status).name if known else f"signal {-status}"
     if -status == signal.SIGKILL:
         return f"its process was killed ({name}), most likely because the machine ran out of memory: free some"
+    if section != "quantize":
+        return f"its process died of {name}"
     return f"its process died of {name}, a fault of the converter: replace the layer, or choose another mode"
 
 

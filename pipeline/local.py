@@ -183,7 +183,12 @@ class _Run:
         )
         selection = runner.Selection(self._request.start, self._request.end, self._request.no_cache)
         return runner.LocalRun(
-            pipeline, self._run_id, selection, never_cached=graph.NEVER_CACHED, tolerant=graph.TOLERANT
+            pipeline,
+            self._run_id,
+            selection,
+            never_cached=graph.NEVER_CACHED,
+            tolerant=graph.TOLERANT,
+            parallel=runner.Parallel(self._config.runtime.parallel_nodes, graph.measuring(self._plan)),
         )
 
     def _conclude(self, nodes: "Nodes") -> tuple[dict[str, Any], dict[str, Any]]:

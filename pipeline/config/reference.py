@@ -85,6 +85,7 @@ kubeflow:                      # for `python -m kubeflow compile`, `submit` and 
 runtime:
   workspace: .edge/shapes
   keep_runs: 20
+  parallel_nodes: 2            # independent nodes side by side; 1: one after the other
   tensorboard: true
 """
 
