@@ -39,7 +39,9 @@ class Cancelled(Exception):
 
 
 def warm(*modules: str) -> None:
-    """Starts the server if none runs; it imports what it needs while this process goes on.
+    """Starts the server if none runs that knows these modules; it imports while this process goes on.
+
+    Not while calls are under way: they would end with the server that they were made to.
 
     Args:
         *modules: What children need beyond `isolation_server.PRELOADED`, imported first.
@@ -226,6 +228,7 @@ class _Server:
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
+        self._modules = frozenset(modules)
         line = line_to_server()
         self._ready = line is not None
         if line is not None:
@@ -244,9 +247,10 @@ class _Server:
                 start_new_session=True,  # Ctrl-C is for this process to handle
             )
 
-    @property
-    def alive(self) -> bool:
-        """Whether it serves this process; a fork of the process that started it needs one of its own."""
+    def serves(self, modules: Sequence[str]) -> bool:
+        """Whether it lives and knows the modules; a fork of the process that started it needs one of its own."""
+        if self._process is not None and not self._modules.issuperset(modules):
+            return False
         return self._owner == os.getpid() and (self._process is None or self._process.poll() is None)
 
     def send(self, request: bytes, descriptors: list[int]) -> None:
@@ -279,6 +283,6 @@ _running: list[_Server] = []
 def _server(modules: Sequence[str] = ()) -> _Server:
     """The server of this process; started when it is first needed."""
     with _lock:
-        if not _running or not _running[-1].alive:
+        if not _running or not _running[-1].serves(modules):
             _running[:] = [_Server(modules)]
         return _running[-1]
