@@ -155,6 +155,52 @@ def test_a_killed_parent_leaves_no_orphans(tmp_path):
     assert wait_for(lambda: not any(map(alive, pids)))
 
 
+def test_a_child_tells_how_far_it_is():
+    told = []
+    code = "from compression.isolation_child import tell; tell((1, {'loss': 0.5})); tell('x' * 200_000)"
+    isolation.run(exec, code, time_limit_s=60, on_message=told.append)
+    assert told == [(1, {"loss": 0.5}), "x" * 200_000]
+
+
+def test_a_child_asks_the_server_that_it_is_from():
+    """What it asks for is forked from a process that has executed nothing, and costs no second import."""
+    code = """
+import os
+from compression import isolation
+assert isolation.run(os.getppid, time_limit_s=60) == os.getppid()
+"""
+    isolation.run(exec, code, time_limit_s=60)
+
+
+@pytest.mark.methods
+def test_what_is_given_up_ends_with_all_that_it_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cancelled = threading.Event()
+
+    def give_up() -> None:
+        wait_for((tmp_path / "pids").exists)
+        cancelled.set()
+
+    thread = threading.Thread(target=give_up)
+    thread.start()
+    code = f"from compression import isolation; isolation.run(exec, {SLEEPS!r}, time_limit_s=60)"
+    with pytest.raises(isolation.Cancelled, match="the node trainer was given up"):
+        isolation.run(exec, code, time_limit_s=60, what="the node trainer", cancelled=cancelled)
+    thread.join()
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
+
+
+@pytest.mark.methods
+def test_a_server_that_lacks_modules_gives_way_to_one_that_has_them():
+    before = isolation.run(os.getppid, time_limit_s=60)
+    isolation.warm("tabnanny")
+    isolation.run(exec, "import sys; assert 'tabnanny' in sys.modules", time_limit_s=60)
+    after = isolation.run(os.getppid, time_limit_s=60)
+    isolation.warm()
+    assert isolation.run(os.getppid, time_limit_s=60) == after != before
+    assert wait_for(lambda: not alive(before))
+
+
 def test_a_conversion_gives_the_bytes_that_it_gives_here(trained, data, tmp_path):
     keras_models.save(trained, tmp_path / "model")
     request = conversion.Request(str(tmp_path / "model"), INT8, data.for_features, "accuracy", seed=1)
