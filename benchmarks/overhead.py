@@ -3,7 +3,8 @@
 `benchmarks/plain_script.py` does by hand what `configs/fashion_mnist.yaml` asks for. Both run in processes of their
 own, start to end, imports included; the quickest of each counts, for what else runs on the machine only ever adds. One
 more run of the pipeline has clocks hung in (`benchmarks/timed_run.py`) and says where the time goes; it does not count.
-`QUICK=1`: one epoch everywhere, each once. `REPEATS=1`: each once all the same. `NODES=2` runs the pipeline with `runtime.parallel_nodes: 2`.
+`QUICK=1`: one epoch everywhere, each once. `REPEATS=1`: each once all the same. `NODES=2` runs the
+pipeline with `runtime.parallel_nodes: 2`.
 """
 
 import ctypes

@@ -26,6 +26,7 @@ from compression.isolation_server import FRAME, HEADER, READY, STATUS
 _ROOT = Path(__file__).resolve().parents[1]
 _KILL_SECONDS = 30.0
 _WAIT_SECONDS = 1.0
+_CANCEL_SECONDS = 0.2
 _TAIL_BYTES = 4000
 _TAIL_LINES = 3
 _LONGEST = 500
@@ -155,9 +156,10 @@ class _Child:
         with selectors.DefaultSelector() as selector:
             for source in (self._channel, self._output, self._result):
                 selector.register(source, selectors.EVENT_READ)
+            wait = _WAIT_SECONDS if self._cancelled is None else _CANCEL_SECONDS
             while (left := deadline - time.monotonic()) > 0 and not self._given_up:
                 # A signal that another thread received does not end the wait: its handler runs in between.
-                ready = [key.fileobj for key, _ in selector.select(min(left, _WAIT_SECONDS))]
+                ready = [key.fileobj for key, _ in selector.select(min(left, wait))]
                 for source, take in ((self._output, self._show), (self._result, self._sort)):
                     if source in ready and not self._take(source, take):
                         selector.unregister(source)

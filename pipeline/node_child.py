@@ -20,16 +20,6 @@ from components.progress import heard_by
 from compression import isolation, isolation_child
 from pipeline.failure import from_child
 
-MODULES = (
-    "tfx",
-    "pipeline.graph",
-    "pipeline.node_child",
-    "components.train",
-    "components.steps",
-    "components.quantize",
-)
-"""What the server imports for nodes, beyond what it imports for conversions."""
-
 KINDS = {
     spec.DESCRIPTOR.name: (spec, operator)
     for spec, operator in (

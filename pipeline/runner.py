@@ -25,7 +25,7 @@ from tfx.types import Artifact
 from components.progress import heard_by
 from compression import isolation
 from pipeline.errors import UserError
-from pipeline.scheduler import Scheduler
+from pipeline.scheduler import NODE_MODULES, Scheduler
 
 OnEpoch = Callable[[str, int, int, Mapping[str, float]], None]
 """Gets a node's id and what it reports of an epoch; see `components.progress`."""
@@ -192,7 +192,7 @@ class LocalRun:
         # For those who ask alone: it imports all that nodes run.
         from pipeline import node_child
 
-        isolation.warm(*node_child.MODULES)
+        isolation.warm(*NODE_MODULES)
         done: dict[str, NodeResult] = {}
         cancelled = threading.Event()
 

@@ -15,6 +15,16 @@ ROOM_BYTES = 2 * 2**30
 
 _END_SECONDS = 30.0
 
+NODE_MODULES = (
+    "tfx",  # first: it repairs names of TFMA's and TFDV's packages
+    "pipeline.graph",
+    "pipeline.node_child",
+    "components.train",
+    "components.steps",
+    "components.quantize",
+)
+"""What nodes in processes of their own import, beyond what conversions do."""
+
 
 def has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
     """Whether the memory of this machine holds one more node; where the system does not tell, it does."""

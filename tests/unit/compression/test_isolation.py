@@ -110,6 +110,17 @@ def test_a_crash_is_an_error_and_the_next_call_works(code, said, capfd):
         assert "first\nlast words\n" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(9, r"killed \(SIGKILL\), most likely"), (11, "its process died of SIGSEGV$")]
+)
+def test_a_crash_of_something_else_says_nothing_of_conversions(number, said):
+    with pytest.raises(CompressionError, match=f"^the node trainer must come to its end, but .*{said}") as caught:
+        isolation.run(
+            exec, f"import os; os.kill(os.getpid(), {number})", time_limit_s=60, what="the node trainer", section=""
+        )
+    assert "converter" not in str(caught.value)
+
+
 def test_a_hang_is_ended_with_all_that_it_started(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     begin = time.monotonic()
