@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from components.ingest_spec import IngestSpec, SourceFile
 from components.readers.arrays import read_arrays
 from components.readers.csv import read_csv
-from components.readers.features import Example
 from components.readers.images import BadImage, read_images
 from components.readers.parquet import read_parquet
 from components.readers.tfrecord import read_tfrecord
 from components.readers.unreadable import UnreadableFile
 
-READERS: dict[str, Callable[[SourceFile, IngestSpec], Iterator[Example | bytes | BadImage]]] = {
+READERS: dict[str, Callable[[SourceFile, IngestSpec], Iterator[bytes | BadImage]]] = {
     "tfrecord": read_tfrecord,
     "npz": read_arrays,
     "csv": read_csv,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from components.ingest_spec import IngestSpec, SourceFile
-from components.readers.features import Example, record
+from components.readers.features import record
 from components.readers.unreadable import UnreadableFile
 
 MOST_EXPANSION = 1000
@@ -18,7 +18,7 @@ _SUSPICIOUS_BYTES = 2**30
 """Below this even a bomb does no harm."""
 
 
-def read_arrays(file: SourceFile, spec: IngestSpec) -> Iterator[Example]:
+def read_arrays(file: SourceFile, spec: IngestSpec) -> Iterator[bytes]:
     """One example for every row; the arrays must have the same length."""
     names = {feature: array.replace("{split}", file.source) for feature, array in spec.arrays.items()}
     path = Path(file.path)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ingest_spec import IngestSpec
-from components.readers.features import Example, record
+from components.readers.features import record
 from components.readers.unreadable import UnreadableFile
 
 TYPES = {"int": pa.int64(), "float": pa.float64(), "string": pa.string()}
@@ -68,7 +68,7 @@ def typed(column: str, texts: pa.Array, name: str, first_row: int) -> pa.Array:
         raise
 
 
-def records(columns: Mapping[str, pa.Array], spec: IngestSpec, first_row: int) -> Iterator[Example]:
+def records(columns: Mapping[str, pa.Array], spec: IngestSpec, first_row: int) -> Iterator[bytes]:
     """One serialized example for every row, absent values filled or left out, names of classes replaced by numbers."""
     values = {name: array.to_pylist() for name, array in columns.items() if name not in spec.table.ignore}
     for feature, classes in spec.classes.items():

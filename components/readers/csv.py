@@ -8,14 +8,13 @@ from pyarrow import csv
 
 from components.ingest_spec import IngestSpec, SourceFile
 from components.readers.columns import check_columns, records, type_of, typed, wider
-from components.readers.features import Example
 from components.readers.unreadable import UnreadableFile
 
 _BLOCK_BYTES = 4 * 2**20
 """What is held in memory at a time, and the longest row."""
 
 
-def read_csv(file: SourceFile, spec: IngestSpec) -> Iterator[Example]:
+def read_csv(file: SourceFile, spec: IngestSpec) -> Iterator[bytes]:
     """One example for every row.
 
     Args:

@@ -5,17 +5,15 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import tensorflow as tf
 
-Example = tf.train.Example
 
-
-def record(row: Mapping[str, object]) -> Example:
-    """An example with a feature for every value; `None` leaves the feature out.
+def record(row: Mapping[str, object]) -> bytes:
+    """A serialized example with a feature for every value; `None` leaves the feature out.
 
     Args:
         row: Feature name to a number, a text, bytes, an array of any shape (flattened), or a list of one kind of these.
     """
     features = {name: feature(value) for name, value in row.items() if value is not None}
-    return Example(features=tf.train.Features(feature=features))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 def feature(value: object) -> tf.train.Feature:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from components.ingest_spec import ImageOptions, IngestSpec, SourceFile
-from components.readers.features import Example, record
+from components.readers.features import record
 from components.source_files import image_files
 
 MOST_PIXELS = 64 * 2**20
@@ -21,7 +21,7 @@ class BadImage(Exception):
     """One image that cannot be read; the rest of its folder can."""
 
 
-def read_images(file: SourceFile, spec: IngestSpec) -> Iterator[Example | BadImage]:
+def read_images(file: SourceFile, spec: IngestSpec) -> Iterator[bytes | BadImage]:
     """One example for every image of a class's folder: its pixels, `int64 [height * width * channels]`, and its class.
 
     An image that cannot be read comes as a `BadImage`, for the caller to count.

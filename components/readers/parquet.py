@@ -7,13 +7,12 @@ import pyarrow.parquet as pq
 
 from components.ingest_spec import IngestSpec, SourceFile
 from components.readers.columns import TYPES, check_columns, records
-from components.readers.features import Example
 from components.readers.unreadable import UnreadableFile
 
 _ROWS = 4096
 
 
-def read_parquet(file: SourceFile, spec: IngestSpec) -> Iterator[Example]:
+def read_parquet(file: SourceFile, spec: IngestSpec) -> Iterator[bytes]:
     """One example for every row; lists become features with several values."""
     row = 1
     try:

@@ -29,12 +29,11 @@ def spec_of(format_, label="label", **changes):
 def read(path, spec):
     """Feature -> values of every record."""
     records = READERS[spec.format](SourceFile(str(path), "", 0, ""), spec)
-    return [values(record) if isinstance(record, tf.train.Example | bytes) else record for record in records]
+    return [values(record) if isinstance(record, bytes) else record for record in records]
 
 
 def values(record):
-    example = tf.train.Example.FromString(record) if isinstance(record, bytes) else record
-    features = example.features.feature
+    features = tf.train.Example.FromString(record).features.feature
     return {name: list(getattr(f, f.WhichOneof("kind")).value) for name, f in features.items() if f.WhichOneof("kind")}
 
 
