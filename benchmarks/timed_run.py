@@ -32,7 +32,6 @@ PLACES: dict[str, tuple[str, ...]] = {
     "models: save": ("compression.keras_models:save",),
     "models: load": ("compression.keras_models:load",),
     "training": ("tf_keras.src.engine.training:Model.fit",),
-    "training: open the data": ("components.train:transformed_split", "components.steps:training_data"),
     "training: around the fits": (
         "components.train:train",
         "components.steps:prune",
