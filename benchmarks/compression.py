@@ -18,7 +18,8 @@ import tf_keras as keras
 from rich.console import Console
 
 from benchmarks import naive_recipes, our_recipes
-from benchmarks.fashion import data_file, load_images
+from benchmarks.fashion import load_images
+from benchmarks.fashion_file import data_file
 from benchmarks.file_latency import interleaved_medians
 from benchmarks.measured_file import Measured, measure, structure_of, summarized
 from benchmarks.model_cache import ModelCache

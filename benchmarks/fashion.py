@@ -1,15 +1,14 @@
 """Fashion-MNIST as the splits that methods read."""
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fashion_file import data_file
 from compression.data import Split, TrainingData
 
-FILE = "fashion_mnist.npz"
 VALIDATION_EXAMPLES = 5_000
 
 
@@ -24,23 +23,6 @@ class Images:
 
     training: TrainingData
     test: Split
-
-
-def data_file() -> Path:
-    """Where the images are: in the folder that `EDGE_DATA` names, or where `data fetch fashion-mnist` puts them.
-
-    Raises:
-        SystemExit: They are in neither place.
-    """
-    folders = [Path(os.environ["EDGE_DATA"])] if "EDGE_DATA" in os.environ else [Path("../shared/data")]
-    places = [*(folder / FILE for folder in folders), Path("data/fashion_mnist") / FILE]
-    found = next((path for path in places if path.is_file()), None)
-    if found is None:
-        raise SystemExit(
-            f"the benchmark needs {FILE}, which is in none of {', '.join(map(str, places))}; set EDGE_DATA to its "
-            "folder, or run: python -m pipeline data fetch fashion-mnist"
-        )
-    return found
 
 
 def load_images(seed: int, *, keep_one_in: int = 1) -> Images:

@@ -37,9 +37,8 @@ def finish(
         goals: As `goal` makes them.
         hidden: Keys that stand in the file alone.
     """
-    # Without a terminal rich would take 80 columns, in which wide tables are cut to nothing.
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    console.print(_table(name, [{key: row[key] for key in row if key not in hidden} for row in rows]))
+    console = _console()
+    show(name, [{key: row[key] for key in row if key not in hidden} for row in rows])
     for item in goals:
         console.print(f"goal {item['name']}: {item['value']:.4g}, wanted {item['goal']:.4g}: met {item['met']}")
     content = {"name": name, "quick": quick(), "environment": environment(), "rows": list(rows), "goals": list(goals)}
@@ -49,11 +48,21 @@ def finish(
     console.print(f"wrote {path}")
 
 
+def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints a table; all rows have the same keys."""
+    _console().print(_table(title, rows))
+
+
 def environment() -> dict[str, Any]:
     """The machine and the versions that the numbers come from."""
     packages = ("tensorflow", "ai-edge-litert", "tensorflow-model-analysis", "apache-beam", "numpy")
     versions = {package: metadata.version(package) for package in packages}
     return {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0], **versions}
+
+
+def _console() -> Console:
+    # Without a terminal rich would take 80 columns, in which wide tables are cut to nothing.
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,14 +1,16 @@
 """The server behind `compression.isolation`: imports TensorFlow, executes nothing, and forks a child for every request.
 
-Started as `python -m compression.isolation_server FD`; FD is a stream socket to the process that asks. A request is a
-header (`HEADER`: the length of the payload) with three file descriptors, then the payload. The descriptors are:
+Started as `python -m compression.isolation_server FD [MODULE ...]`; FD is a stream socket to the process that asks, and
+the modules are imported as well. A request is a header (`HEADER`: the length of the payload) with three file
+descriptors, then the payload. The descriptors are:
 
 - channel, a socket: takes the child's exit status (`STATUS`) when the child has ended. When the other side stops
   writing, the child is killed with all that it started.
 - output: takes what the child prints.
-- result: takes the pickled reply.
+- result: takes frames (`FRAME`: the kind and the length of a pickle): any number of messages, then the reply.
 
-When the socket ends, so do the server and all children.
+When the socket ends, so do the server and all children. Every child has a socket of its own on which it may ask
+likewise: what it asks for is forked from the server too, not from the child, which has executed things.
 """
 
 import ctypes
@@ -33,6 +35,8 @@ from compression.errors import CompressionError
 HEADER = struct.Struct("!Q")
 STATUS = struct.Struct("!i")
 READY = b"+"
+FRAME = struct.Struct("!?Q")
+"""Whether it is the reply, and how long it is."""
 
 PRELOADED = (
     "tensorflow",
@@ -49,7 +53,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Serves until the other side closes its socket."""
     asker = socket.socket(fileno=int(sys.argv[1]))
-    for name in PRELOADED:
+    for name in (*sys.argv[2:], *PRELOADED):
         importlib.import_module(name)
     # The modules stay: a child's garbage collector need not walk them, and with that copy their pages.
     gc.collect()
@@ -63,7 +67,8 @@ def main() -> None:
 
 class _Server:
     def __init__(self, asker: socket.socket) -> None:
-        self._asker = asker
+        self._first = asker
+        self._askers = {asker}
         self._children: dict[int, socket.socket] = {}
         self._alarm, alarm = socket.socketpair()
         for end in (self._alarm, alarm):
@@ -77,8 +82,7 @@ class _Server:
 
     def serve(self) -> None:
         """Forks, kills and reaps until the asking process is gone."""
-        asked = True
-        while asked:
+        while self._first in self._askers:
             ready = [key.fileobj for key, _ in self._selector.select()]
             for pid, channel in self._children.items():
                 if channel in ready:
@@ -87,23 +91,38 @@ class _Server:
             if self._alarm in ready:
                 self._alarm.recv(4096)
                 self._reap()
-            if self._asker in ready:
-                asked = self._accept()
+            for asker in [one for one in self._askers if one in ready]:
+                if not self._accept(asker):
+                    self._askers.remove(asker)
+                    self._selector.unregister(asker)
+                    asker.close()
         for pid in self._children:
             _kill_group(pid)
 
-    def _accept(self) -> bool:
+    def _accept(self, asker: socket.socket) -> bool:
         """Forks a child for the next request; False when there will be none."""
-        header, descriptors, _, _ = socket.recv_fds(self._asker, HEADER.size, 3)
+        try:
+            header, descriptors, _, _ = socket.recv_fds(asker, HEADER.size, 3)
+        except ConnectionError:
+            return False
         if len(header) < HEADER.size:
             return False
         channel, output, result = descriptors
-        request = _read(self._asker, HEADER.unpack(header)[0])
+        request = _read(asker, HEADER.unpack(header)[0])
+        if len(request) < HEADER.unpack(header)[0]:  # it was killed in the middle
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return False
+        ours, line = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)  # from Python 3.13 on a fork has done so
-            others = (self._asker, self._alarm, *self._children.values())
-            _run_child(request, output, result, [channel, self._wakeup, *(one.fileno() for one in others)])
+            others = (ours, self._alarm, *self._askers, *self._children.values())
+            unneeded = [channel, self._wakeup, *(one.fileno() for one in others)]
+            _run_child(request, output, result, line, unneeded)
+        line.close()
+        self._askers.add(ours)
+        self._selector.register(ours, selectors.EVENT_READ)
         # The child does so itself too: whoever comes first.
         with suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)
@@ -132,17 +151,19 @@ def _kill_group(pid: int) -> None:
 
 
 def _read(source: socket.socket, size: int) -> bytearray:
+    """So many bytes, or fewer when the other side ended."""
     read = bytearray(size)
-    rest = memoryview(read)
-    while rest:
-        count = source.recv_into(rest)
-        if count == 0:
-            raise SystemExit(0)
-        rest = rest[count:]
+    done = 0
+    while done < size:
+        with suppress(ConnectionError):
+            if count := source.recv_into(memoryview(read)[done:]):
+                done += count
+                continue
+        return read[:done]
     return read
 
 
-def _run_child(request: bytearray, output: int, result: int, unneeded: Iterable[int]) -> NoReturn:
+def _run_child(request: bytearray, output: int, result: int, line: socket.socket, unneeded: Iterable[int]) -> NoReturn:
     """Answers in the forked process and ends it without the server's cleaning up."""
     status = 1
     try:
@@ -152,9 +173,10 @@ def _run_child(request: bytearray, output: int, result: int, unneeded: Iterable[
         os.dup2(output, 2)
         os.close(output)
         _settle()
-        reply = _answer(pickle.loads(request))
-        with open(result, "wb") as stream:
-            stream.write(reply)
+        # By its name: this module runs as `__main__`.
+        channels = importlib.import_module("compression.isolation_child")
+        channels.open_channels(line, result)
+        channels.send(_answer(pickle.loads(request)), reply=True)
         status = 0
     except BaseException:  # SystemExit too: nothing may return into the server's loop
         traceback.print_exc()

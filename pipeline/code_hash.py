@@ -25,14 +25,20 @@ def code_sha256(*modules: str) -> str:
         if path is None or name in sources:
             continue
         sources[name] = path.read_bytes()
-        waiting += _imports(name, sources[name], is_package=path.name == "__init__.py")
+        waiting += _imports(name, sources[name], path.name == "__init__.py")
     digest = hashlib.sha256()
     for name in sorted(sources):
         digest.update(f"{name}\0{len(sources[name])}\0".encode() + sources[name])
     return digest.hexdigest()
 
 
-def _imports(name: str, source: bytes, *, is_package: bool) -> Iterator[str]:
+@cache
+def _imports(name: str, source: bytes, is_package: bool) -> tuple[str, ...]:
+    """Names that a source imports; kept, because the nodes of a graph share most of their sources."""
+    return tuple(_names(name, source, is_package=is_package))
+
+
+def _names(name: str, source: bytes, *, is_package: bool) -> Iterator[str]:
     package = name if is_package else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -59,9 +59,9 @@ class Progress:
         self._tree.start(node_id)
         self._end_of_not_run()
 
-    def epoch(self, done: int, planned: int, logs: Mapping[str, float]) -> None:
-        """The running node finished an epoch."""
-        self._tree.epoch(done, planned, logs)
+    def epoch(self, node_id: str, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        """A running node finished an epoch."""
+        self._tree.epoch(node_id, done, planned, logs)
 
     def end(self, result: NodeResult) -> None:
         """A node ended, or was passed over."""

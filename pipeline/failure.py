@@ -12,14 +12,14 @@ from registry import RegistryError
 READS_DATA = {"ingest", "statistics", "schema", "validator", "drift", "data-guard"}
 """Nodes whose input is the data as they came."""
 
-_OURS = (InputError, CompressionError, RegistryError)
+_OURS: tuple[type[Exception], ...] = (InputError, CompressionError, RegistryError)
 _LONGEST = 600
 # SQLite gives a transaction up when the disk is full; the commit that follows finds none.
 _DISK_FULL = re.compile(
     "No space left on device|database or disk is full|Disk quota exceeded|cannot commit - no transaction is active"
 )
 
-_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line \d+', re.MULTILINE)
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _INSTALLED = tuple(sysconfig.get_path(name) + "/" for name in ("stdlib", "purelib", "platlib"))
@@ -90,6 +90,16 @@ def excerpt(error: BaseException) -> list[str]:
     return [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..." for line in [*shown, *raised[-1:]]]
 
 
+class NodeFailed(Exception):
+    """What a node in another process raised, as the text of its traceback, like Beam hands on errors of workers."""
+
+
+def from_child(error: BaseException) -> Exception:
+    """What stands for an error of a node in another process: one of ours, or its traceback as text."""
+    ours = next((link for link in _chain(error) if isinstance(link, _OURS)), None)
+    return ours or NodeFailed("".join(traceback.format_exception(error)))
+
+
 def refuses_data(node_id: str, error: BaseException) -> bool:
     """Whether a node refused the data, and would do so again."""
     return node_id in READS_DATA and any(isinstance(link, InputError) for link in _chain(error))
@@ -112,9 +122,10 @@ def _with_contexts(error: BaseException) -> list[BaseException]:
 
 def _place(error: BaseException) -> str:
     """` at FILE:LINE` of the deepest frame in a file that is neither ours nor installed: the user's model module."""
+    own = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    # An error of another process holds its frames as text.
+    told = [(frame["file"], int(frame["line"])) for frame in _FRAME.finditer(str(error))]
     frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_file() and not frame.filename.startswith(_NOT_THE_USERS)
+        (file, line) for file, line in told or own if Path(file).is_file() and not file.startswith(_NOT_THE_USERS)
     ]
-    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""

@@ -44,6 +44,11 @@ TOLERANT = ("selector", "summary")
 """Nodes that go on without the artifacts of a variant that failed."""
 
 
+def measuring(plan: Plan) -> tuple[str, ...]:
+    """Nodes that measure how fast a file is: nothing may run beside them."""
+    return ("edge-baseline", *(variant.edge_id for variant in plan.variants))
+
+
 def build(
     config: Config,
     spec: IngestSpec,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from compression import isolation
 from pipeline import engine_check, frozen_schema, report_files, run_log
 from pipeline.config import Config
 from pipeline.console import Console
@@ -19,6 +20,7 @@ from pipeline.hooks import call_hooks
 from pipeline.interruption import Interrupted, Signals, watched
 from pipeline.plan import Plan, describe, make_plan, root_id
 from pipeline.progress_file import ProgressFile
+from pipeline.scheduler import NODE_MODULES
 from pipeline.workspace import Workspace, new_run_id, now
 
 if TYPE_CHECKING:
@@ -165,6 +167,9 @@ class _Run:
     def _prepare(self) -> Any:  # noqa: ANN401 - a LocalRun; its module needs TFX
         """Checks the engine and the model, and compiles the graph."""
         engine_check.refuse_absent(self._config)
+        if self._config.runtime.parallel_nodes > 1:
+            # It imports what this process is about to import, at the same time.
+            isolation.warm(*NODE_MODULES)
         from tfx.orchestration import metadata
 
         from pipeline import champion, graph, model_preflight, runner
@@ -184,7 +189,12 @@ class _Run:
         )
         selection = runner.Selection(self._request.start, self._request.end, self._request.no_cache)
         return runner.LocalRun(
-            pipeline, self._run_id, selection, never_cached=graph.NEVER_CACHED, tolerant=graph.TOLERANT
+            pipeline,
+            self._run_id,
+            selection,
+            never_cached=graph.NEVER_CACHED,
+            tolerant=graph.TOLERANT,
+            parallel=runner.Parallel(self._config.runtime.parallel_nodes, graph.measuring(self._plan)),
         )
 
     def _conclude(self, nodes: "Nodes") -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,12 +1,12 @@
-"""Runs the nodes of a compiled graph one after the other, and remembers how each ended."""
+"""Runs the nodes of a compiled graph, and remembers how each ended."""
 
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from components.progress import heard_by
 from pipeline.failure import cause, excerpt, refuses_data
 from pipeline.interruption import Interrupted, Signals
 from pipeline.runner import LocalRun, NodeResult, State
@@ -18,8 +18,8 @@ class Listener(Protocol):
     def start(self, node_id: str) -> None:
         """A node begins."""
 
-    def epoch(self, done: int, planned: int, logs: Mapping[str, float]) -> None:
-        """The running node finished an epoch."""
+    def epoch(self, node_id: str, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        """A running node finished an epoch."""
 
     def end(self, result: NodeResult) -> None:
         """A node ended, or was passed over."""
@@ -33,21 +33,21 @@ class Nodes:
     """How the nodes of a run ended so far.
 
     Attributes:
-        order: Their ids, in the order in which they run.
+        order: Their ids, each after all that it needs.
         ended: Results by id.
-        running: Id of the one that runs, or ran when the run was interrupted.
+        running: Ids of those that run, or ran when the run was interrupted, in the order in which they began.
         interruption: What ended the run early.
     """
 
     order: Sequence[str]
     ended: dict[str, NodeResult] = field(default_factory=dict)
-    running: str | None = None
+    running: list[str] = field(default_factory=list)
     interruption: Interrupted | None = None
 
     @property
     def results(self) -> list[NodeResult]:
         """One for each node, those that never began included."""
-        absent = {self.running: State.INTERRUPTED} if self.interruption else {}
+        absent = dict.fromkeys(self.running, State.INTERRUPTED) if self.interruption else {}
         return [
             self.ended.get(node_id) or NodeResult(node_id, absent.get(node_id, State.NOT_RUN)) for node_id in self.order
         ]
@@ -57,7 +57,7 @@ class Nodes:
         """One sentence per failed node; the interruption, if there was one."""
         told = [f"{node_id} failed: {cause(error)}" for node_id, error in self._errors().items()]
         if self.interruption:
-            told.append(f"interrupted by {self.interruption} in {self.running or 'between two nodes'}")
+            told.append(f"interrupted by {self.interruption} in {', '.join(self.running) or 'between two nodes'}")
         return told
 
     @property
@@ -86,39 +86,40 @@ def run_nodes(local_run: LocalRun, listeners: Sequence[Listener], signals: Signa
         signals: Watched meanwhile.
     """
     nodes = Nodes(local_run.node_ids)
+    # Epochs of nodes that run side by side come from threads.
+    lock = threading.RLock()
+
+    def tell(say: Callable[[Listener], None]) -> None:
+        with lock:
+            for listener in listeners:
+                say(listener)
 
     def on_start(node_id: str) -> None:
         signals.check()
-        nodes.running = node_id
-        _tell(listeners, lambda listener: listener.start(node_id))
+        nodes.running.append(node_id)
+        tell(lambda listener: listener.start(node_id))
 
     def on_end(result: NodeResult) -> None:
         signals.check()
-        nodes.running = None
+        if result.id in nodes.running:  # not those that were passed over
+            nodes.running.remove(result.id)
         nodes.ended[result.id] = result
         if result.error is not None:
             with suppress(OSError):  # on a full disk
                 traceback.print_exception(result.error)
-        _tell(listeners, lambda listener: listener.end(result))
+        tell(lambda listener: listener.end(result))
 
-    def on_epoch(done: int, planned: int, logs: Mapping[str, float]) -> None:
-        _tell(listeners, lambda listener: listener.epoch(done, planned, logs))
+    def on_epoch(node_id: str, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        tell(lambda listener: listener.epoch(node_id, done, planned, logs))
 
     try:
-        with heard_by(on_epoch):
-            local_run.execute(on_start, on_end)
+        local_run.execute(on_start, on_end, on_epoch)
         signals.settle()
     except Interrupted as interruption:
         signals.settle()
         nodes.interruption = interruption
-        stopped = nodes.running
-        if stopped is not None:
-            _tell(listeners, lambda listener: listener.end(NodeResult(stopped, State.INTERRUPTED)))
+        for result in [NodeResult(node_id, State.INTERRUPTED) for node_id in nodes.running]:
+            tell(lambda listener, result=result: listener.end(result))  # type: ignore[misc]
     finally:
-        _tell(listeners, lambda listener: listener.close())
+        tell(lambda listener: listener.close())
     return nodes
-
-
-def _tell(listeners: Sequence[Listener], say: Callable[[Listener], None]) -> None:
-    for listener in listeners:
-        say(listener)

@@ -42,6 +42,7 @@ class ProgressFile:
             "process": this_process(),
             "started_at": now(),
             "current": None,
+            "running": [],
         }
         self._write()
 
@@ -68,16 +69,16 @@ class ProgressFile:
     def start(self, node_id: str) -> None:
         """A node begins."""
         self._nodes[node_id]["status"] = "running"
-        self._facts["current"] = {"id": node_id, "since": time.time(), "epoch": None}
+        self._set_running([*self._facts["running"], {"id": node_id, "since": time.time(), "epoch": None}])
         self._write()
 
-    def epoch(self, done: int, planned: int, logs: Mapping[str, float]) -> None:
-        """The running node finished an epoch."""
-        current = self._facts["current"]
-        if current is None:
+    def epoch(self, node_id: str, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        """A running node finished an epoch."""
+        node = next((one for one in self._facts["running"] if one["id"] == node_id), None)
+        if node is None:
             return
         measured = {name: float(value) for name, value in logs.items() if math.isfinite(value)}
-        current["epoch"] = {"done": done, "planned": planned, "logs": measured}
+        node["epoch"] = {"done": done, "planned": planned, "logs": measured}
         if self._monotonic() - self._written >= _SECONDS_BETWEEN_EPOCHS:
             self._write()
 
@@ -85,7 +86,7 @@ class ProgressFile:
         """A node ended, or was passed over."""
         seconds = None if result.seconds is None else round(result.seconds, 3)
         self._nodes[result.id] |= {"status": str(result.state), "seconds": seconds}
-        self._facts["current"] = None
+        self._set_running([one for one in self._facts["running"] if one["id"] != result.id])
         self._write()
 
     def close(self) -> None:
@@ -95,6 +96,10 @@ class ProgressFile:
         """The run is over: its summary tells the rest."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+    def _set_running(self, running: list[dict[str, Any]]) -> None:
+        """In the order in which they began; the first is the one that most people want to know of."""
+        self._facts |= {"running": running, "current": running[0] if running else None}
 
     def _write(self) -> None:
         self._written = self._monotonic()

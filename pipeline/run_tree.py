@@ -46,24 +46,25 @@ class RunTree:
     branches: Mapping[str, _Branch]
     history: Mapping[str, float]
     ended: dict[str, NodeResult] = field(default_factory=dict)
-    _running: tuple[str, float] | None = None
-    _progress: str = ""
+    _running: dict[str, float] = field(default_factory=dict)
+    _progress: dict[str, str] = field(default_factory=dict)
 
     def start(self, node_id: str) -> None:
         """A node begins."""
-        self._running, self._progress = (node_id, time.monotonic()), ""
+        self._running[node_id] = time.monotonic()
 
-    def epoch(self, done: int, planned: int, logs: Mapping[str, float]) -> None:
-        """The running node finished an epoch; the metric on validation is shown, or the loss."""
+    def epoch(self, node_id: str, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        """A running node finished an epoch; the metric on validation is shown, or the loss."""
         shown = [name for name in logs if name.startswith("val_") and not name.endswith("loss")]
         name = next(iter([*shown, *(name for name in ("val_loss", "loss") if name in logs)]), None)
         value = "" if name is None else f", {name.removeprefix('val_')} {logs[name]:.4f}"
-        self._progress = f"epoch {done}/{planned}{value}"
+        self._progress[node_id] = f"epoch {done}/{planned}{value}"
 
     def end(self, result: NodeResult) -> None:
         """A node ended."""
         self.ended[result.id] = result
-        self._running = None
+        self._running.pop(result.id, None)
+        self._progress.pop(result.id, None)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del console, options
@@ -79,7 +80,7 @@ class RunTree:
         waiting = [node for node in everything if node not in self.ended]
         if not waiting:
             return Text("run", style="bold")
-        running = {self._running[0]: now - self._running[1]} if self._running else {}
+        running = {node: now - since for node, since in self._running.items()}
         left = seconds_left(self.history, [node for node in waiting if node not in running], running)
         said = f"  {len(everything) - len(waiting)} of {len(everything)} nodes"
         eta = "" if left is None else f", at most about {whole_seconds(left)} left"
@@ -89,12 +90,13 @@ class RunTree:
         ended = [self.ended[node] for node in branch.nodes if node in self.ended]
         seconds = sum(result.seconds or 0.0 for result in ended)
         text = Text(no_wrap=True, overflow="ellipsis")
-        if self._running is not None and self._running[0] in branch.nodes:
-            node, since = self._running
-            took = seconds + now - since
+        running = [node for node in branch.nodes if node in self._running]
+        if running:
+            took = seconds + sum(now - self._running[node] for node in running)
             frame = _FRAMES[int(now * 4) % len(_FRAMES)]
             text.append(f"{frame} ", "bold").append(branch.label, "bold").append(f"  {took:.1f} s")
-            inside = ", ".join(filter(None, [node if node != branch.label else "", self._progress]))
+            parts = [part for node in running for part in (node, self._progress.get(node, ""))]
+            inside = ", ".join(part for part in parts if part and part != branch.label)
             return text.append(f"  {inside}" if inside else "", "cyan")
         if not ended:
             return text.append(f"  {branch.label}", "dim")

@@ -4,10 +4,13 @@ What TFX's runners lack and this one has: every node's state and seconds as they
 return normally although a node failed to resolve its inputs), branches that go on when another one fails.
 """
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
@@ -19,7 +22,13 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact
 
+from components.progress import heard_by
+from compression import isolation
 from pipeline.errors import UserError
+from pipeline.scheduler import NODE_MODULES, Scheduler
+
+OnEpoch = Callable[[str, int, int, Mapping[str, float]], None]
+"""Gets a node's id and what it reports of an epoch; see `components.progress`."""
 
 
 class State(StrEnum):
@@ -75,8 +84,39 @@ class Selection:
     no_cache: Collection[str] = ()
 
 
+@dataclass(frozen=True)
+class Parallel:
+    """How nodes may run side by side.
+
+    Attributes:
+        nodes: How many at once. With 1 nodes run one after the other in this process, with more each in one of its own.
+        alone: Ids of nodes beside which nothing else may run: they measure.
+    """
+
+    nodes: int = 1
+    alone: Collection[str] = ()
+
+
+class _Launcher(launcher.Launcher):
+    """TFX's launcher, which writes to MLMD one at a time: SQLite takes one writer."""
+
+    mlmd_lock = threading.RLock()
+
+    def _prepare_execution(self) -> Any:  # noqa: ANN401 - a private type of TFX's
+        with self.mlmd_lock:
+            return super()._prepare_execution()
+
+    def _publish_successful_execution(self, *args: Any, **kwargs: Any) -> None:
+        with self.mlmd_lock:
+            super()._publish_successful_execution(*args, **kwargs)
+
+    def _publish_failed_execution(self, *args: Any, **kwargs: Any) -> None:
+        with self.mlmd_lock:
+            super()._publish_failed_execution(*args, **kwargs)
+
+
 class LocalRun:
-    """One run of a pipeline in this process.
+    """One run of a pipeline on this machine.
 
     Args:
         pipeline: The pipeline, with its metadata connection.
@@ -84,6 +124,7 @@ class LocalRun:
         selection: Which nodes to run.
         never_cached: Ids of nodes that are never taken from the cache.
         tolerant: Ids of nodes that run although some of those before them failed; their inputs are optional.
+        parallel: Which of them may run side by side.
 
     Raises:
         UserError: `selection` names a node that does not exist.
@@ -97,8 +138,10 @@ class LocalRun:
         *,
         never_cached: Collection[str],
         tolerant: Collection[str],
+        parallel: Parallel | None = None,
     ) -> None:
         self._tolerant = tolerant
+        self._parallel = parallel or Parallel()
         self._ir = compiler.Compiler().compile(pipeline)
         runtime_parameter_utils.substitute_runtime_parameter(
             self._ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
@@ -114,19 +157,63 @@ class LocalRun:
         """Ids of the nodes that will run, each after all that it needs."""
         return list(self._nodes)
 
-    def execute(self, on_start: Callable[[str], None], on_end: Callable[[NodeResult], None]) -> None:
-        """Runs node after node; `on_end` learns how each ended.
+    def execute(self, on_start: Callable[[str], None], on_end: Callable[[NodeResult], None], on_epoch: OnEpoch) -> None:
+        """Runs all nodes; `on_end` learns how each ended.
 
-        Nodes run one after the other: seeds, op determinism and the TFLite converter are process-wide.
+        In this process they run one after the other: seeds, op determinism and the TFLite converter are process-wide.
+
+        Args:
+            on_start: Called before a node begins.
+            on_end: Called when a node ended or was passed over.
+            on_epoch: Called when a node reports an epoch; from another thread where nodes run side by side.
         """
+        if self._parallel.nodes > 1:
+            self._execute_side_by_side(on_start, on_end, on_epoch)
+            return
         done: dict[str, NodeResult] = {}
-        for node_id, node in self._nodes.items():
+        for node_id in self._nodes:
             if self._may_run(node_id, done):
                 on_start(node_id)
-                done[node_id] = self._launch(node_id, node)
+                with heard_by(partial(on_epoch, node_id)):
+                    done[node_id] = self._launch(node_id)
+                self._foresee(done[node_id])
             else:
                 done[node_id] = NodeResult(node_id, State.NOT_RUN)
             on_end(done[node_id])
+
+    def _foresee(self, result: NodeResult) -> None:
+        """Once a node had to work, conversions are likely to follow: their server imports TensorFlow meanwhile."""
+        if result.state is State.COMPLETE and any(node.startswith("quantize-") for node in self._nodes):
+            isolation.warm()
+
+    def _execute_side_by_side(
+        self, on_start: Callable[[str], None], on_end: Callable[[NodeResult], None], on_epoch: OnEpoch
+    ) -> None:
+        # For those who ask alone: it imports all that nodes run.
+        from pipeline import node_child
+
+        isolation.warm(*NODE_MODULES)
+        done: dict[str, NodeResult] = {}
+        cancelled = threading.Event()
+
+        def begin(node_id: str) -> bool:
+            if self._may_run(node_id, done):
+                on_start(node_id)
+                return True
+            end(NodeResult(node_id, State.NOT_RUN))
+            return False
+
+        def launch(node_id: str) -> NodeResult:
+            heard = partial(on_epoch, node_id)
+            return self._launch(node_id, node_child.operators(f"the node {node_id}", heard, cancelled))
+
+        def end(result: NodeResult) -> None:
+            done[result.id] = result
+            on_end(result)
+
+        upstream = {node_id: node.upstream_nodes for node_id, node in self._nodes.items()}
+        scheduler = Scheduler(upstream, at_once=self._parallel.nodes, alone=self._parallel.alone)
+        scheduler.run(launch, begin=begin, end=end, cancel=cancelled.set)
 
     def _select(self, selection: Selection, never_cached: Collection[str]) -> None:
         for node_id in (selection.start, selection.end, *selection.no_cache):
@@ -155,16 +242,17 @@ class LocalRun:
         before = [done[upstream].succeeded for upstream in self._nodes[node_id].upstream_nodes]
         return any(before) if node_id in self._tolerant else all(before)
 
-    def _launch(self, node_id: str, node: pipeline_pb2.PipelineNode) -> NodeResult:
+    def _launch(self, node_id: str, operators: Mapping[Any, Any] | None = None) -> NodeResult:
         begin = time.monotonic()
         try:
-            info = launcher.Launcher(
-                pipeline_node=node,
+            info = _Launcher(
+                pipeline_node=self._nodes[node_id],
                 mlmd_connection=metadata.Metadata(self._connection),
                 pipeline_info=self._ir.pipeline_info,
                 pipeline_runtime_spec=self._ir.runtime_spec,
                 executor_spec=runner_utils.extract_executor_spec(self._deployment, node_id),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(self._deployment, node_id),
+                custom_executor_operators=operators,
             ).launch()
         except Exception as error:  # whatever a component raises ends this node alone
             return NodeResult(node_id, State.FAILED, time.monotonic() - begin, error)
@@ -175,11 +263,11 @@ class LocalRun:
 
     def _outputs(self, execution_id: int) -> Mapping[str, list[Artifact]]:
         """As MLMD has them: the launcher names places that a cached node would have written to, and no properties."""
-        with metadata.Metadata(self._connection) as handle:
+        with _Launcher.mlmd_lock, metadata.Metadata(self._connection) as handle:
             return execution_lib.get_output_artifacts(handle, execution_id)
 
     def _state(self, execution_id: int) -> State:
-        with metadata.Metadata(self._connection) as handle:
+        with _Launcher.mlmd_lock, metadata.Metadata(self._connection) as handle:
             (execution,) = handle.store.get_executions_by_id([execution_id])
         states = {
             metadata_store_pb2.Execution.COMPLETE: State.COMPLETE,

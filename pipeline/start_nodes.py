@@ -43,6 +43,8 @@ def transform(
         schema=schema,
         preprocessing_fn=f"{module}.preprocessing_fn",
         splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=list(splits)),
+        # Nobody reads them, they cost as much as the transform, and the raw data have a node for theirs.
+        disable_statistics=True,
         custom_config=custom,
     )
 

@@ -40,23 +40,21 @@ class TrainingLogs:
     def __init__(self, root: Path, run_id: str, training: Collection[str], warn: Callable[[str], None]) -> None:
         self.folder = root / run_id
         self._root, self._run_id, self._training, self._warn = root, run_id, training, warn
-        self._node = ""
-        self._writers: dict[str, tf.io.TFRecordWriter] = {}
+        self._writers: dict[tuple[str, str], tf.io.TFRecordWriter] = {}
         self._broken = False
 
     def start(self, node_id: str) -> None:
         """A node begins."""
-        self._close()
-        self._node = node_id
+        self._close(node_id)
 
-    def epoch(self, done: int, planned: int, logs: Mapping[str, float]) -> None:
-        """An epoch of the running node ended; see `components.progress`."""
+    def epoch(self, node_id: str, done: int, planned: int, logs: Mapping[str, float]) -> None:
+        """An epoch of a running node ended; see `components.progress`."""
         del planned
-        self._guarded(lambda: self._write_epoch(done, logs))
+        self._guarded(lambda: self._write_epoch(node_id, done, logs))
 
     def end(self, result: "NodeResult") -> None:
         """A node ended: a step that was taken from the cache gets the logs of the run that trained it."""
-        self._close()
+        self._close(result.id)
         if result.id not in self._training or not result.succeeded:
             return
         uris = sorted(artifact.uri for artifacts in result.outputs.values() for artifact in artifacts)
@@ -69,15 +67,16 @@ class TrainingLogs:
 
     def close(self) -> None:
         """No node follows."""
-        self._close()
+        for node_id in {node_id for node_id, _ in self._writers}:
+            self._close(node_id)
 
-    def _write_epoch(self, done: int, logs: Mapping[str, float]) -> None:
+    def _write_epoch(self, node_id: str, done: int, logs: Mapping[str, float]) -> None:
         for name, value in logs.items():
             part = "validation" if name.startswith(_VALIDATION) else "train"
             plain = name.removeprefix(_VALIDATION)
             summary = scalar_pb(f"epoch_{_NAMES.get(plain, plain)}", float(value))
-            self._writer(part).write(_event(step=done, summary=summary.SerializeToString()))
-        for writer in self._writers.values():
+            self._writer(node_id, part).write(_event(step=done, summary=summary.SerializeToString()))
+        for writer in self._writers_of(node_id):
             writer.flush()
 
     def _write_cached(self, node_id: str, uris: list[str]) -> None:
@@ -92,22 +91,26 @@ class TrainingLogs:
         else:
             shutil.copytree(source, folder)
             said = f"Taken from the cache: trained in run {json.loads((folder / NOTE).read_text())['run_id']}."
-        writer = self._writer("cache", node_id)
+        writer = self._writer(node_id, "cache")
         writer.write(_event(step=0, summary=text_pb("cache", said).SerializeToString()))
-        self._close()
+        self._close(node_id)
 
-    def _writer(self, part: str, node_id: str | None = None) -> tf.io.TFRecordWriter:
-        if part not in self._writers:
-            folder = self.folder / (node_id or self._node) / part
+    def _writer(self, node_id: str, part: str) -> tf.io.TFRecordWriter:
+        if (node_id, part) not in self._writers:
+            folder = self.folder / node_id / part
             folder.mkdir(parents=True, exist_ok=True)
             writer = tf.io.TFRecordWriter(str(folder / f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}"))
             writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
-            self._writers[part] = writer
-        return self._writers[part]
+            self._writers[node_id, part] = writer
+        return self._writers[node_id, part]
 
-    def _close(self) -> None:
-        writers, self._writers = self._writers, {}
-        for writer in writers.values():
+    def _writers_of(self, node_id: str) -> list[tf.io.TFRecordWriter]:
+        return [writer for (owner, _), writer in self._writers.items() if owner == node_id]
+
+    def _close(self, node_id: str) -> None:
+        writers = self._writers_of(node_id)
+        self._writers = {key: writer for key, writer in self._writers.items() if key[0] != node_id}
+        for writer in writers:
             self._guarded(writer.close)
 
     def _guarded(self, action: Callable[[], Any]) -> None:

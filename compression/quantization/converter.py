@@ -174,10 +174,15 @@ def _converter(model: keras.Model, directory: Path, mode: str) -> tf.lite.TFLite
 
 
 def _export(model: keras.Model, directory: Path, batch_size: int | None) -> tf.lite.TFLiteConverter:
-    module = tf.Module()
-    module.model = model
     signatures = {keras_models.SIGNATURE: keras_models.serving_function(model, batch_size)}
-    tf.saved_model.save(module, str(directory), signatures=signatures)
+    module = tf.Module()
+    # The weights alone: of a Keras model TensorFlow would trace every layer again, for functions that nobody calls.
+    module.weights = model.weights
+    try:
+        tf.saved_model.save(module, str(directory), signatures=signatures)
+    except AssertionError:  # a layer holds something else, such as a table
+        module.model = model
+        tf.saved_model.save(module, str(directory), signatures=signatures)
     return _reader(directory)
 
 

@@ -88,6 +88,7 @@ kubeflow:                      # for `python -m kubeflow compile`, `submit` and 
 runtime:
   workspace: .edge/shapes
   keep_runs: 20
+  parallel_nodes: 2            # independent nodes side by side; 1: one after the other
   tensorboard: true
   beam:                        # leave it out: everything in this process
     runner: flink

@@ -120,6 +120,13 @@ class RuntimeSection(Settings):
         description="how many runs keep their artifacts and logs; what a version in the registry came from stays as "
         "well; default: all",
     )
+    parallel_nodes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="how many nodes that do not need each other may run at once, each in a process of its own, on this "
+        "machine; fewer while memory is short, and what measures latency runs alone; see docs/overhead.md",
+    )
     tensorboard: bool = Field(
         default=False,
         description="write event logs of every training step to `tensorboard/<run>` in the workspace; see "

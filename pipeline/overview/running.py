@@ -22,7 +22,8 @@ def unfinished(folder: Path) -> dict[str, Any]:
 
     Returns:
         `state` is `running`, `killed` (its process is gone) or `unfinished` (nothing is known). `progress` is None but
-        for a running one: `{nodes, done, current, note, epoch, seconds, left_seconds, failed, host, updated_at}`.
+        for a running one: `{nodes, done, current, also, note, epoch, seconds, left_seconds, failed, host, updated_at}`;
+        `current` is the node that has run for longest, `also` are those that run beside it.
     """
     row: dict[str, Any] = {
         "run_id": folder.name,
@@ -55,17 +56,17 @@ def _told(found: Mapping[str, Any]) -> dict[str, Any]:
     started_at = str(found["started_at"])
     datetime.fromisoformat(started_at)
     head = {"name": str(found["name"]), "started_at": started_at}
-    current = found["current"]
     if not lives(found["process"]):
-        where = f" in {current['id']}" if current else ""
+        where = f" in {', '.join(node['id'] for node in _running(found))}" if _running(found) else ""
         return {**head, "state": "killed", "why": f"its process ended without a word{where}"}
     return {**head, "state": "running", "why": "", "progress": _progress(found, started_at)}
 
 
 def _progress(found: Mapping[str, Any], started_at: str) -> dict[str, Any]:
-    nodes, current = found["nodes"], found["current"]
+    nodes, running = found["nodes"], _running(found)
+    current = running[0] if running else None
     now = time.time()
-    since = {} if current is None else {current["id"]: max(0.0, now - float(current["since"]))}
+    since = {node["id"]: max(0.0, now - float(node["since"])) for node in running}
     history = {node["id"]: float(node["expected_seconds"]) for node in nodes if node["expected_seconds"] is not None}
     waiting = [node["id"] for node in nodes if node["status"] == "waiting"]
     notes = {node["id"]: str(node["note"]) for node in nodes}
@@ -75,6 +76,7 @@ def _progress(found: Mapping[str, Any], started_at: str) -> dict[str, Any]:
         "cached": sum(node["status"] == "cached" for node in nodes),
         "failed": [str(node["id"]) for node in nodes if node["status"] == "failed"],
         "current": None if current is None else str(current["id"]),
+        "also": [str(node["id"]) for node in running[1:]],
         "note": "" if current is None else notes.get(current["id"], ""),
         "current_seconds": None if current is None else since[current["id"]],
         "epoch": None if current is None else _epoch(current["epoch"]),
@@ -83,6 +85,12 @@ def _progress(found: Mapping[str, Any], started_at: str) -> dict[str, Any]:
         "host": str(found["process"]["host"]),
         "updated_at": str(found["updated_at"]),
     }
+
+
+def _running(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Nodes in the order in which they began; older releases ran one at a time and named it alone."""
+    current = found["current"]
+    return list(found.get("running", [current] if current else []))
 
 
 def _epoch(epoch: Mapping[str, Any] | None) -> dict[str, Any] | None:

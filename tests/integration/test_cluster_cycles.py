@@ -73,7 +73,7 @@ class Scheduled:
             tolerant=graph.TOLERANT,
         )
         ended = {}
-        run.execute(lambda node_id: None, lambda result: ended.update({result.id: result}))
+        run.execute(lambda node_id: None, lambda result: ended.update({result.id: result}), lambda *_: None)
         return ended
 
     def told(self, ended: dict) -> tuple[int, str]:

@@ -110,6 +110,17 @@ def test_a_crash_is_an_error_and_the_next_call_works(code, said, capfd):
         assert "first\nlast words\n" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(9, r"killed \(SIGKILL\), most likely"), (11, "its process died of SIGSEGV$")]
+)
+def test_a_crash_of_something_else_says_nothing_of_conversions(number, said):
+    with pytest.raises(CompressionError, match=f"^the node trainer must come to its end, but .*{said}") as caught:
+        isolation.run(
+            exec, f"import os; os.kill(os.getpid(), {number})", time_limit_s=60, what="the node trainer", section=""
+        )
+    assert "converter" not in str(caught.value)
+
+
 def test_a_hang_is_ended_with_all_that_it_started(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CompressionError, match=r"must be done in 1\.5 s, but was not and was ended"):
@@ -151,6 +162,52 @@ def test_a_killed_parent_leaves_no_orphans(tmp_path):
         assert all(map(alive, pids))
         parent.kill()
     assert wait_for(lambda: not any(map(alive, pids)))
+
+
+def test_a_child_tells_how_far_it_is():
+    told = []
+    code = "from compression.isolation_child import tell; tell((1, {'loss': 0.5})); tell('x' * 200_000)"
+    isolation.run(exec, code, time_limit_s=60, on_message=told.append)
+    assert told == [(1, {"loss": 0.5}), "x" * 200_000]
+
+
+def test_a_child_asks_the_server_that_it_is_from():
+    """What it asks for is forked from a process that has executed nothing, and costs no second import."""
+    code = """
+import os
+from compression import isolation
+assert isolation.run(os.getppid, time_limit_s=60) == os.getppid()
+"""
+    isolation.run(exec, code, time_limit_s=60)
+
+
+@pytest.mark.methods
+def test_what_is_given_up_ends_with_all_that_it_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cancelled = threading.Event()
+
+    def give_up() -> None:
+        wait_for((tmp_path / "pids").exists)
+        cancelled.set()
+
+    thread = threading.Thread(target=give_up)
+    thread.start()
+    code = f"from compression import isolation; isolation.run(exec, {SLEEPS!r}, time_limit_s=60)"
+    with pytest.raises(isolation.Cancelled, match="the node trainer was given up"):
+        isolation.run(exec, code, time_limit_s=60, what="the node trainer", cancelled=cancelled)
+    thread.join()
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
+
+
+@pytest.mark.methods
+def test_a_server_that_lacks_modules_gives_way_to_one_that_has_them():
+    before = isolation.run(os.getppid, time_limit_s=60)
+    isolation.warm("tabnanny")
+    isolation.run(exec, "import sys; assert 'tabnanny' in sys.modules", time_limit_s=60)
+    after = isolation.run(os.getppid, time_limit_s=60)
+    isolation.warm()
+    assert isolation.run(os.getppid, time_limit_s=60) == after != before
+    assert wait_for(lambda: not alive(before))
 
 
 def test_a_conversion_gives_the_bytes_that_it_gives_here(trained, data, tmp_path):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from components.progress import heard_by, report_epoch
 from pipeline.config import load
 from pipeline.display import Progress, report
 from pipeline.history import seconds_by_node, seconds_left
@@ -79,8 +78,7 @@ def test_terminal_shows_nothing_but_progress(monkeypatch):
     assert (sys.stdout, sys.stderr) == streams
     progress.end(NodeResult("ingest", State.COMPLETE, 1.0))
     progress.start("trainer")
-    with heard_by(progress.epoch):
-        report_epoch(3, 30, {"loss": 0.5, "val_loss": 0.4, "val_accuracy": 0.9321})
+    progress.epoch("trainer", 3, 30, {"loss": 0.5, "val_loss": 0.4, "val_accuracy": 0.9321})
     drawn = shown(tree, 80)
     assert "trainer" in drawn
     assert "epoch 3/30, accuracy 0.9321" in drawn
@@ -114,6 +112,22 @@ def test_no_line_of_the_tree_is_wider_than_the_terminal(digits_plan):
     for node in variant.finishing[1:]:
         tree.end(NodeResult(node, State.NOT_RUN))
     assert f"failed  {variant.quantize_id}" in shown(tree, 80 + len(variant.quantize_id))
+
+
+def test_the_tree_shows_all_nodes_that_run(digits_plan):
+    steps = [step.id for step in digits_plan.steps][:2]
+    tree = make_tree(digits_plan, ["ingest", "trainer", *steps], "trainer", dict.fromkeys(["ingest", *steps], 9.0))
+    for node_id in steps:
+        tree.start(node_id)
+    tree.epoch(steps[0], 1, 4, {"loss": 0.5})
+    tree.epoch(steps[1], 2, 5, {"loss": 0.25})
+    drawn = shown(tree, 200)
+    assert "epoch 1/4, loss 0.5" in drawn
+    assert "epoch 2/5, loss 0.25" in drawn
+    tree.end(NodeResult(steps[0], State.COMPLETE, 2.0))
+    drawn = shown(tree, 200)
+    assert "epoch 1/4" not in drawn
+    assert "epoch 2/5" in drawn
 
 
 def test_what_comes_from_the_cache_says_nothing_about_seconds(tmp_path):

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from components.errors import InputError
 from pipeline import run_log
 from pipeline.code_hash import _source, code_sha256
 from pipeline.errors import UserError, WorkspaceInUse
-from pipeline.failure import cause, excerpt
+from pipeline.failure import cause, excerpt, from_child, refuses_data
 from pipeline.interruption import Interrupted, watched
 from pipeline.workspace import Workspace
 
@@ -139,6 +140,24 @@ def test_place_in_the_users_code_is_told(tmp_path, monkeypatch):
         importlib.import_module("user_module").build({})
     frames_of_the_test = caught.value.__traceback__.tb_next
     assert cause(caught.value.with_traceback(frames_of_the_test)) == f"KeyError: 'width' at {tmp_path}/user_module.py:2"
+
+
+def test_an_error_of_a_node_in_another_process_is_told_like_one_of_this(tmp_path, monkeypatch):
+    (tmp_path / "their_module.py").write_text("def build(hparams):\n    return hparams['width']\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(KeyError) as caught:
+        importlib.import_module("their_module").build({})
+    travelled = pickle.loads(pickle.dumps(from_child(caught.value)))
+    assert cause(travelled) == f"KeyError: 'width' at {tmp_path}/their_module.py:2"
+    assert excerpt(travelled)[-3:] == [
+        f'File "{tmp_path}/their_module.py", line 2, in build',
+        "  return hparams['width']",
+        "KeyError: 'width'",
+    ]
+    wrapped = RuntimeError("as Beam hands it on")
+    wrapped.__cause__ = InputError("label must be there")
+    travelled = pickle.loads(pickle.dumps(from_child(wrapped)))
+    assert (cause(travelled), refuses_data("ingest", travelled)) == ("label must be there", True)
 
 
 def test_signal_is_raised_until_it_arrives():

@@ -2,11 +2,12 @@
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
 from components.errors import InputError
-from components.progress import report_epoch
+from components.progress import heard_by, report_epoch
 from pipeline.interruption import watched
 from pipeline.node_loop import run_nodes
 from pipeline.runner import NodeResult, State
@@ -19,11 +20,12 @@ class Graph:
         self.node_ids = list(nodes)
         self._nodes = nodes
 
-    def execute(self, on_start, on_end):
+    def execute(self, on_start, on_end, on_epoch):
         for node_id, act in self._nodes.items():
             on_start(node_id)
             try:
-                act()
+                with heard_by(partial(on_epoch, node_id)):
+                    act()
             except Exception as error:
                 on_end(NodeResult(node_id, State.FAILED, 1.0, error))
             else:
@@ -34,8 +36,8 @@ class Heard(list):
     def start(self, node_id):
         self.append(("start", node_id))
 
-    def epoch(self, done, planned, logs):
-        self.append(("epoch", done, planned))
+    def epoch(self, node_id, done, planned, logs):
+        self.append(("epoch", node_id, done, planned))
 
     def end(self, result):
         self.append(("end", result.id, str(result.state)))
@@ -77,7 +79,7 @@ def test_every_listener_is_told_everything_in_order(run):
             ("start", "ingest"),
             ("end", "ingest", "complete"),
             ("start", "trainer"),
-            ("epoch", 1, 2),
+            ("epoch", "trainer", 1, 2),
             ("end", "trainer", "complete"),
             ("close",),
         ]
@@ -115,7 +117,7 @@ def test_listeners_are_closed_when_the_loop_itself_breaks(run):
     heard = Heard()
 
     class Broken(Graph):
-        def execute(self, on_start, on_end):
+        def execute(self, on_start, on_end, on_epoch):
             raise OSError("the metadata store is gone")
 
     with pytest.raises(OSError, match="gone"):

@@ -56,20 +56,32 @@ def test_from_waiting_to_the_end(file, told, tmp_path):
 def test_epochs_are_told_once_a_second(file, told, seconds):
     file.start("trainer")
     for epoch, seconds[0] in enumerate((100.1, 100.9, 101.1, 101.5, 102.2), 1):
-        file.epoch(epoch, 9, {"loss": 1 / epoch})
+        file.epoch("trainer", epoch, 9, {"loss": 1 / epoch})
         assert (told()["current"]["epoch"] or {"done": 0})["done"] == (0, 0, 3, 3, 5)[epoch - 1]
 
 
 def test_a_diverging_training_is_told_in_json_that_everybody_reads(file, told, seconds):
     file.start("trainer")
     seconds[0] += 2
-    file.epoch(1, 9, {"loss": float("nan"), "val_loss": float("inf"), "accuracy": 0.5})
+    file.epoch("trainer", 1, 9, {"loss": float("nan"), "val_loss": float("inf"), "accuracy": 0.5})
     assert told()["current"]["epoch"]["logs"] == {"accuracy": 0.5}
 
 
 def test_an_epoch_outside_of_a_node_is_nobodys(file, told):
-    file.epoch(1, 9, {"loss": 1.0})
+    file.epoch("trainer", 1, 9, {"loss": 1.0})
     assert told()["current"] is None
+
+
+def test_nodes_that_run_side_by_side(file, told, seconds):
+    file.start("ingest")
+    file.start("trainer")
+    seconds[0] += 2
+    file.epoch("trainer", 1, 9, {"loss": 1.0})
+    assert [(node["id"], bool(node["epoch"])) for node in told()["running"]] == [("ingest", False), ("trainer", True)]
+    assert told()["current"]["id"] == "ingest"
+    file.end(NodeResult("ingest", State.COMPLETE, 1.0))
+    assert [node["id"] for node in told()["running"]] == ["trainer"]
+    assert told()["current"]["id"] == "trainer"
 
 
 def test_a_full_disk_is_no_fault_of_the_run(file, told, monkeypatch):

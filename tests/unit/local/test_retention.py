@@ -34,7 +34,9 @@ def run(tmp_path):
             components=[ImportSchema(text=f'feature {{ name: "{text}" type: INT }}').with_id("schema")],
         )
         results = []
-        LocalRun(pipeline, run_id, Selection(), never_cached=(), tolerant=()).execute(lambda _: None, results.append)
+        LocalRun(pipeline, run_id, Selection(), never_cached=(), tolerant=()).execute(
+            lambda _: None, results.append, lambda *_: None
+        )
         (result,) = results
         return result
 

@@ -24,7 +24,9 @@ def run(tmp_path):
             components=[ImportSchema(text='feature { name: "label" type: INT }').with_id("schema")],
         )
         results = []
-        LocalRun(pipeline, run_id, Selection(), never_cached=(), tolerant=()).execute(lambda _: None, results.append)
+        LocalRun(pipeline, run_id, Selection(), never_cached=(), tolerant=()).execute(
+            lambda _: None, results.append, lambda *_: None
+        )
         (result,) = results
         return result
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from components.progress import heard_by, report_epoch
 from pipeline.config import load
 from pipeline.console import Console
 from pipeline.plan import make_plan
@@ -36,9 +35,8 @@ def ended(node_id: str, state: State, uri: str = "/a/1") -> NodeResult:
 def train(logs: TrainingLogs, node_id: str, uri: str = "/a/1") -> None:
     """Three epochs of a node, told the way nodes tell them."""
     logs.start(node_id)
-    with heard_by(logs.epoch):
-        for epoch in range(1, 4):
-            report_epoch(epoch, 5, {"loss": 1 / epoch, "accuracy": 0.5, "val_loss": 2 / epoch, "lr": 0.01})
+    for epoch in range(1, 4):
+        logs.epoch(node_id, epoch, 5, {"loss": 1 / epoch, "accuracy": 0.5, "val_loss": 2 / epoch, "lr": 0.01})
     logs.end(ended(node_id, State.COMPLETE, uri))
 
 
@@ -75,8 +73,20 @@ def test_every_epoch_is_written_for_training_and_validation(make_logs, warned):
 def test_an_epoch_can_be_looked_at_while_training_goes_on(make_logs):
     logs = make_logs("r1")
     logs.start("trainer")
-    logs.epoch(1, 5, {"loss": 0.5})
+    logs.epoch("trainer", 1, 5, {"loss": 0.5})
     assert curves(logs.folder / "trainer" / "train") == {"epoch_loss": [(1, 0.5)]}
+
+
+def test_steps_that_train_side_by_side_have_curves_of_their_own(make_logs):
+    logs = make_logs("r1")
+    logs.start("prune-1")
+    logs.start("trainer")
+    logs.epoch("prune-1", 1, 5, {"loss": 0.5})
+    logs.epoch("trainer", 1, 5, {"loss": 0.25})
+    logs.end(ended("trainer", State.COMPLETE))
+    logs.epoch("prune-1", 2, 5, {"loss": 0.125})
+    assert curves(logs.folder / "trainer" / "train") == {"epoch_loss": [(1, 0.25)]}
+    assert curves(logs.folder / "prune-1" / "train") == {"epoch_loss": [(1, 0.5), (2, 0.125)]}
 
 
 def test_a_step_from_the_cache_has_the_curves_of_the_run_that_trained_it(make_logs):
@@ -107,7 +117,7 @@ def test_nodes_that_do_not_train_and_steps_that_failed_get_none(make_logs):
     logs.start("ingest")
     logs.end(ended("ingest", State.CACHED))
     logs.start("prune-1")
-    logs.epoch(1, 5, {"loss": 1.0})
+    logs.epoch("prune-1", 1, 5, {"loss": 1.0})
     logs.end(NodeResult("prune-1", State.FAILED, 1.0, ValueError("no")))
     assert [path.name for path in logs.folder.iterdir()] == ["prune-1"]
     assert not (logs.folder / "prune-1" / "node.json").exists()

@@ -143,7 +143,7 @@ def test_a_run_that_goes_on(world):
     file.start("trainer")
     key = collect(world)["key"]
     told = json.loads((folder / "progress.json").read_text())
-    told["current"] |= {
+    told["running"][0] |= {
         "since": told["current"]["since"] - 5,
         "epoch": {"done": 2, "planned": 9, "logs": {"loss": 1.5}},
     }

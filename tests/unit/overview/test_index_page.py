@@ -158,12 +158,14 @@ def test_the_run_that_goes_on(world):
     file = ProgressFile(folder, folder.name, "digits")
     file.plan(["ingest", "prune-1"], {"prune-1": "prune 80 % for a, b"}, {"ingest": 1.0, "prune-1": 60.0})
     file.start("prune-1")
-    file.epoch(3, 8, {"loss": 0.5, "val_loss": 0.6, "val_accuracy": 0.91234})
+    file.start("ingest")
+    file.epoch("prune-1", 3, 8, {"loss": 0.5, "val_loss": 0.6, "val_accuracy": 0.91234})
     file._write()
     page = render(world)
     assert "prune 80 % for a, b" in page.text
     assert re.search(r"epoch 3 of 8, accuracy 0\.9123", page.text)
     assert "at most about 1 min" in page.text
+    assert "beside it ingest" in page.text
     assert page.all("progress", max="2", value="0")
     assert "A file does not refresh itself" in page.text
 
@@ -187,7 +189,7 @@ def test_nothing_of_the_users_is_ever_an_element(world):
     file = ProgressFile(folder, folder.name, HOSTILE)
     file.plan(["ingest"], {"ingest": HOSTILE}, {})
     file.start("ingest")
-    file.epoch(1, 2, {f"val_{HOSTILE}": 1.0})
+    file.epoch("ingest", 1, 2, {f"val_{HOSTILE}": 1.0})
     file._write()
     overview = Overview(world.config).collect() | {
         "name": HOSTILE,

@@ -78,6 +78,9 @@ CASES = [
     ("runtime: {workspace: .edge/digits}", "runtime: {tensorboard: 1}", [
         "runtime.tensorboard: must be true or false; got 1"
     ]),
+    ("runtime: {workspace: .edge/digits}", "runtime: {parallel_nodes: 0}", [
+        "runtime.parallel_nodes: must be at least 1; got 0"
+    ]),
     ("select: smallest", "cycle: {trigger: drift}", [
         "cycle.trigger: must come with data.guard.drift.notice, which says how much drift is a reason to train; got "
         "drift without it"
