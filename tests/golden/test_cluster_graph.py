@@ -135,6 +135,22 @@ def test_nothing_depends_on_the_machine_that_compiles(nodes, tmp_path):
     }
 
 
+def test_pods_have_an_engine_of_their_own():
+    flink = {"job_endpoint": "flink:8099", "environment_type": "EXTERNAL", "environment_config": "localhost:15000"}
+    kubeflow = {"root": "s3://bucket/runs", "image": "registry/edge:1"}
+    changes = {**CYCLING, "runtime.beam": {"runner": "flink", "options": {**flink, "parallelism": 2}}}
+
+    def flags(section):
+        pipeline = build(load(CONFIG, {**changes, "kubeflow": section}), unresolved_spec(load(CONFIG, CYCLING)),
+                         pipeline_root="root", registry=REGISTRY, cluster=True)  # fmt: skip
+        (ingest,) = (node for node in pipeline.components if node.id == "ingest")
+        return ingest.executor_spec.beam_pipeline_args
+
+    assert flags(kubeflow) == ["--runner=FnApiRunner"]
+    told = flags({**kubeflow, "beam": {"runner": "flink", "options": flink}})
+    assert told[:2] == ["--runner=FlinkRunner", "--job_endpoint=flink:8099"]
+
+
 def test_nodes_that_look_outside_are_named(nodes):
     assert set(NEVER_CACHED) <= nodes.keys()
     reads = {node_id for node_id, node in nodes.items() if parameters(node).get("registry")}

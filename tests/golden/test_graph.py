@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.orchestration import metadata
+from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
 from components.pretrained_spec import InputSpec, PretrainedSpec
 from components.targets import to_text
 from pipeline.config import load
-from pipeline.graph import BEAM_ARGS, NEVER_CACHED, build
+from pipeline.config.beam import BEAM_NODES
+from pipeline.graph import NEVER_CACHED, build
 
 pytestmark = pytest.mark.golden
 
@@ -138,8 +140,44 @@ def test_what_a_user_writes_is_no_placeholder_of_kubeflow(tmp_path):
     assert json.loads(facts)["details"]["config"] == text
 
 
-def test_beam_is_told_its_runner():
-    assert BEAM_ARGS == ["--runner=FnApiRunner"]
+def beam_flags(pipeline):
+    """The flags of every node that runs on an engine."""
+    deployment = pipeline_pb2.IntermediateDeploymentConfig()
+    Compiler().compile(pipeline).deployment_config.Unpack(deployment)
+    found = {}
+    for node_id, packed in deployment.executor_specs.items():
+        if packed.Is(executable_spec_pb2.BeamExecutableSpec.DESCRIPTOR):
+            spec = executable_spec_pb2.BeamExecutableSpec()
+            packed.Unpack(spec)
+            found[node_id] = [part.value.string_value for part in spec.beam_pipeline_args_placeholders]
+    return found
+
+
+def test_beam_is_told_its_runner(config):
+    found = beam_flags(build_graph(config))
+    assert all(flags == ["--runner=FnApiRunner"] for flags in found.values())
+    gates = [node_id for node_id in found if node_id.startswith("gate-")]
+    assert found.keys() - set(gates) <= set(BEAM_NODES), "each of them can be named under runtime.beam.components"
+    assert len(gates) == len(config.variants)
+
+
+def test_the_nodes_that_read_data_run_on_the_engine_that_the_configuration_names():
+    options = {"job_endpoint": "localhost:8099", "environment_type": "EXTERNAL", "environment_config": "localhost:1"}
+    beam = {
+        "runner": "flink",
+        "options": {**options, "experiments": ["a"]},
+        "components": {"gate": {"runner": "local"}, "statistics": {"options": {"parallelism": 8}}},
+    }
+    changes = {"runtime.beam": beam, "data.guard": {"drift": {"notice": 0.1}}, "gate.max_drop_vs_champion": 0.1}
+    config = load(ROOT / "configs" / "digits.yaml", changes)
+    found = beam_flags(build_graph(config))
+    assert set(BEAM_NODES) <= found.keys()
+    assert found["gate-int8"] == ["--runner=FnApiRunner"]
+    assert found["drift"][0] == "--runner=FlinkRunner"
+    # Once, though TFX itself would put the flags of the pipeline before those of the node.
+    assert found["statistics"].count("--experiments=a") == 1
+    assert "--parallelism=8" in found["statistics"]
+    assert "--job_name=digits-statistics" in found["statistics"]
 
 
 def test_outputs_travel_in_the_same_parameters(nodes):
