@@ -1,5 +1,6 @@
 """Spoken words, one a recording, as log-mel spectrograms (the layout of Warden's Speech Commands, 2018)."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ QUIET = 1e-6
 def log_mel(audio: tf.Tensor) -> tf.Tensor:
     """Logarithms of the power in each mel band.
 
-    Every operator has its like in TFLite, so `export: {inputs: raw}` works.
+    Every operator has its like in TFLite, and every size but the batch is a number, so that `export: {inputs: raw}`
+    works and the memory that it takes is known; `tf.signal.stft` would compute its sizes at run time.
 
     Args:
         audio: `[batch, samples]`, float32 in [-1, 1].
@@ -29,16 +31,23 @@ def log_mel(audio: tf.Tensor) -> tf.Tensor:
     """
     with tf.init_scope():  # computed once, outside of the graph, which then holds a constant
         bands = tf.signal.linear_to_mel_weight_matrix(BANDS, FFT // 2 + 1, SAMPLE_RATE, LOWEST_HZ, HIGHEST_HZ).numpy()
-    power = tf.square(tf.abs(tf.signal.stft(audio, FRAME, HOP, FFT)))
-    return tf.math.log(tf.matmul(power, tf.constant(bands)) + QUIET)
+        window = tf.signal.hann_window(FRAME).numpy()
+    spectra = tf.signal.rfft(tf.pad(framed(audio) * window, [[0, 0], [0, 0], [0, FFT - FRAME]]), [FFT])
+    return tf.math.log(tf.matmul(tf.square(tf.abs(spectra)), bands) + QUIET)
+
+
+def framed(audio: tf.Tensor) -> tf.Tensor:
+    """Frames that overlap, `[batch, frames, FRAME]`, put together from parts that frame and hop both hold whole."""
+    frames, part = _frames(audio.shape[1]), math.gcd(FRAME, HOP)
+    hop, each = HOP // part, FRAME // part
+    parts = tf.reshape(audio[:, : ((frames - 1) * hop + each) * part], [-1, (frames - 1) * hop + each, part])
+    return tf.concat([parts[:, first : first + (frames - 1) * hop + 1 : hop] for first in range(each)], axis=-1)
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The spectrogram as an image with one channel, of mean 0 and deviation 1 over the training data."""
     scaled = tft.scale_to_z_score(log_mel(inputs["audio"]))
-    # The number of frames follows from shapes that are known here and no longer in a TFLite file.
-    frames = _frames(inputs["audio"].shape[1])
-    return {"spectrogram": tf.reshape(scaled, [-1, frames, BANDS, 1]), "word": inputs["word"]}
+    return {"spectrogram": tf.expand_dims(scaled, -1), "word": inputs["word"]}
 
 
 def build_model(hparams: Mapping[str, Any]) -> keras.Model:

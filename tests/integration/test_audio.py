@@ -59,6 +59,9 @@ def test_sounds_become_a_model_that_takes_samples(project, run_here, tmp_path):
     assert variant["value"] > 0.85
     (entry,) = variant["audit"]["inputs"]
     assert (entry["name"], entry["dtype"]) == ("audio", "float32")
+    # Sizes that are known at run time only would leave both unmeasured.
+    assert variant["macs"] > 0
+    assert variant["arena_bytes"] > 0
     # The pushed file alone, asked with sounds that were made anew.
     interpreter = Interpreter(model_path=str(Path(summary["pushed"]["path"]) / "model.tflite"))
     interpreter.allocate_tensors()

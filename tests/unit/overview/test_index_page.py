@@ -134,6 +134,14 @@ def test_another_metric_is_another_scale(world):
     assert drawn[0].summary.startswith("Root mean squared error of 1 run, from 41.5000 to 41.5000")
 
 
+@pytest.mark.parametrize(("metric", "shown"), [("rmse", "RMSE"), ("accuracy", "Accuracy"), ("digit/auc", "digit/AUC")])
+def test_abbreviations_of_metrics_stay_ones(world, metric, shown):
+    world.push(1)
+    overview = Overview(world.config).collect()
+    overview["registry"]["versions"][0]["metric"] = metric
+    assert shown in Parsed(index_page.render(overview)).text
+
+
 def test_what_no_run_measured_has_no_chart(world):
     summary = world.summary(1)
     summary["data"]["drift"] = None
