@@ -62,7 +62,8 @@ def serve(host: str, port: int) -> tuple["grpc.Server", int]:  # noqa: F821 - im
     """Starts the pool; every job gets a worker, a set of threads in this process.
 
     Args:
-        host: Where it listens; whoever reaches it can run code here.
+        host: Where it listens; whoever reaches it can run code here. A name may stand for two addresses, of which one
+            that can be had is enough.
         port: 0: any free one.
 
     Returns:
@@ -86,7 +87,7 @@ def serve(host: str, port: int) -> tuple["grpc.Server", int]:  # noqa: F821 - im
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m components.beam_worker", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--host", default="localhost", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one (default: %(default)s)")
     parser.add_argument(
         "--import", dest="imports", action="append", default=[], metavar="MODULE", help="also import it"
