@@ -163,7 +163,7 @@ class _Memory:
         joined = [_joined(column) for column in columns]
         rows = Rows(tf.nest.pack_sequence_as(structure, joined))
         decode = rows if self.decoded else partial(_decoded, self.original, rows)
-        return Split(Positions(facts.parts), decode, lambda: facts)
+        return Split(Positions(facts.parts, like_files=True), decode, lambda: facts)
 
 
 class _Disk:

@@ -68,13 +68,19 @@ class Positions:
 
     Attributes:
         parts: How many belong to each part, in order.
+        like_files: Whether nothing else may tell them from `RecordFiles`. Keras asks data of unknown size for one batch
+            more at the end of each epoch, which moves the random numbers of layers such as dropout on.
     """
 
     parts: tuple[int, ...]
+    like_files: bool = False
 
     def elements(self) -> tf.data.Dataset:
         """All positions in order."""
-        return tf.data.Dataset.range(sum(self.parts))
+        count = sum(self.parts)
+        if self.like_files:
+            return tf.data.Dataset.from_tensors(np.int64(count)).flat_map(tf.data.Dataset.range)
+        return tf.data.Dataset.range(count)
 
     def mixed(self, seed: int) -> tf.data.Dataset:
         """The order in which `RecordFiles.mixed` gives the records that stand at these positions."""

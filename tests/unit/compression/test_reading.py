@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from compression import reading
 from compression.data import ELEMENT_BYTES, Split
+from compression.determinism import seed_everything
 from compression.errors import CompressionError
 from compression.reading import kept, prepared
 from compression.records import Records, TrainingRecords
 from compression.room import Room, cgroup_bytes
+from compression.settings import TrainSettings
 from compression.settings.reading import ReadingSettings
+from compression.training import train
 
 FEATURES = {"x": tf.io.FixedLenFeature([2], tf.float32), "label": tf.io.FixedLenFeature([], tf.int64)}
 SIZES = (40, 0, 100, 7, 60)
@@ -71,6 +75,25 @@ def test_what_is_kept_and_where_changes_nothing_about_the_order(records, tempora
             assert _order(read, **how) == expected
             assert _order(read, epochs=1) == [list(range(COUNT))]
             assert read.facts == split.facts
+
+
+@pytest.mark.methods
+def test_what_is_kept_and_where_changes_no_bit_of_the_model(records, temporary):
+    """Dropout: its random numbers move on with every batch that Keras asks for, and it may ask for one too many."""
+
+    def trained(cache: str) -> list[bytes]:
+        seed_everything(1)
+        x = keras.Input((2,), name="x")
+        hidden = keras.layers.Dropout(0.5, seed=1)(keras.layers.Dense(8, activation="relu")(x))
+        model = keras.Model(x, keras.layers.Dense(3, activation="softmax")(hidden))
+        read = TrainingRecords(records, records, "multiclass", 1, ReadingSettings(cache=cache)).for_features(["x"])
+        with prepared(read) as data:
+            train(model, data, TrainSettings(epochs=3, batch_size=32))
+        return [values.tobytes() for values in model.get_weights()]
+
+    expected = trained("none")
+    assert trained("memory") == expected
+    assert trained("disk") == expected
 
 
 def test_a_split_that_fits_is_shuffled_as_one_and_a_larger_one_by_files_first(records):
