@@ -36,7 +36,7 @@ lint: setup-dev ## Format, style, types and import layers
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 
-bench-%: setup ## A benchmark: compression, gate, predictor or statistics (QUICK=1 for the short form)
+bench-%: setup ## A benchmark: compression, gate, predictor, scale or statistics (QUICK=1 for the short form)
 	$(VENV)/python -m benchmarks.$*
 
 screenshots: ## The pictures in docs/images, anew
