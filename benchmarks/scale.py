@@ -35,7 +35,7 @@ def measure(leg: str, only: str = "") -> None:
         leg: Its name.
         only: The one node to measure now, those before it being done; empty: all that are left.
     """
-    folder, unfinished = HERE / leg, HERE / f"{_kept(leg).name}.unfinished"
+    folder, unfinished = HERE / leg, _unfinished(leg)
     if not unfinished.exists():
         shutil.rmtree(folder, ignore_errors=True)
     done: dict[str, list[Row]] = json.loads(unfinished.read_text()) if unfinished.exists() else {}
@@ -59,6 +59,17 @@ def _works(leg: str) -> Works:
 
 def _kept(leg: str) -> Path:
     return HERE / f"rows-{'quick-' if quick() else ''}{leg}.json"
+
+
+def _unfinished(leg: str) -> Path:
+    return HERE / f"{_kept(leg).name}.unfinished"
+
+
+def latest(leg: str) -> list[Row]:
+    """The rows of a leg as it was measured last, also of one that has not come to its end; none: it was not begun."""
+    if _unfinished(leg).exists():
+        return [row for rows in json.loads(_unfinished(leg).read_text()).values() for row in rows]
+    return json.loads(_kept(leg).read_text()) if _kept(leg).exists() else []
 
 
 def exponents(rows: Sequence[Row]) -> list[Row]:
@@ -113,7 +124,7 @@ def main(legs: Sequence[str]) -> None:
     for leg in legs or (*SIZES, "variants"):
         name, _, only = leg.partition("/")
         measure(name, only)
-    rows = [row for leg in (*SIZES, "variants") if _kept(leg).exists() for row in json.loads(_kept(leg).read_text())]
+    rows = [row for leg in (*SIZES, "variants") for row in latest(leg)]
     fitted = exponents(rows)
     finish("scale", [*rows, *fitted], goals(rows, fitted))
 

@@ -1,5 +1,7 @@
 """The arithmetic of the benchmark of scale, and the data that it is measured on."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,28 @@ def test_a_process_is_accounted_for(tmp_path):
 def test_a_process_that_fails_is_named(tmp_path):
     with pytest.raises(SystemExit, match=r"must end with 0, but ended with 3; see"):
         scale_process.cost_of(["-c", "import sys; sys.exit(3)"], tmp_path / "log")
+
+
+def test_a_leg_goes_on_with_the_node_that_it_had_come_to(tmp_path, monkeypatch):
+    done = []
+
+    def work(node, fails):
+        def measured():
+            done.append(node)
+            (tmp_path / "x10").mkdir(exist_ok=True)
+            if fails:
+                raise SystemExit("interrupted")
+            return [row("x10", node, 1, 1.0, 1)]
+
+        return measured
+
+    monkeypatch.setattr(scale, "HERE", tmp_path)
+    for fails in (True, False):
+        monkeypatch.setattr(scale, "_works", lambda _, f=fails: {"a": work("a", False), "b": work("b", f)})
+        with contextlib.suppress(SystemExit):
+            scale.measure("x10")
+        assert [one["node"] for one in scale.latest("x10")] == (["a"] if fails else ["a", "b"])
+    assert done == ["a", "b", "b"]
+    scale.measure("x10", "a")
+    assert done == ["a", "b", "b", "a"]
+    assert [one["node"] for one in scale.latest("x10")] == ["a"]
