@@ -24,7 +24,7 @@ from pipeline.errors import UserError
 ROOT = Path(__file__).resolve().parents[3]
 OWN = ("benchmarks", "components", "compression", "kubeflow", "models", "pipeline", "registry", "report")
 
-PLAIN_PROGRAMS = {"apt-get", "cd", "curl", "docker", "export", "kind", "kubectl", "openssl", "podman", "source"}
+PLAIN_PROGRAMS = {"apt-get", "cd", "curl", "docker", "export", "java", "kind", "kubectl", "openssl", "podman", "source"}
 """Programs that are not ours, in lines that are only looked at."""
 
 REPLACED = {"model": "pretrained"}
@@ -151,6 +151,8 @@ def check_command(line: str) -> None:
             assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
         else:
             assert module in ("pytest", "pip"), module
+    elif name.startswith("python") and arguments[0].startswith("scripts/"):
+        assert (ROOT / arguments[0]).is_file(), arguments[0]
     else:
         assert name in PLAIN_PROGRAMS, f"{name} is no program that the documents may ask for"
 
