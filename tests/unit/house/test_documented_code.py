@@ -24,7 +24,7 @@ from pipeline.errors import UserError
 ROOT = Path(__file__).resolve().parents[3]
 OWN = ("benchmarks", "components", "compression", "kubeflow", "models", "pipeline", "registry", "report")
 
-PLAIN_PROGRAMS = {"apt-get", "cd", "curl", "docker", "export", "kind", "kubectl", "openssl", "podman", "source"}
+PLAIN_PROGRAMS = {"apt-get", "cd", "curl", "docker", "export", "java", "kind", "kubectl", "openssl", "podman", "source"}
 """Programs that are not ours, in lines that are only looked at."""
 
 REPLACED = {"model": "pretrained"}
@@ -141,18 +141,26 @@ def check_command(line: str) -> None:
             assert known, f"make {target}"
     elif name == "tfx-edge":
         cli.parse(arguments)
-    elif name.startswith("python") and arguments[:2] == ["-m", "pipeline"]:
-        cli.parse(arguments[2:])
-    elif name.startswith("python") and arguments[:2] == ["-m", "kubeflow"]:
-        cli.parse(arguments[2:], importlib.import_module("kubeflow.__main__").KUBEFLOW)
-    elif name.startswith("python") and arguments[0] == "-m":
-        module = arguments[1]
-        if module.split(".")[0] in OWN:
-            assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
-        else:
-            assert module in ("pytest", "pip"), module
+    elif name.startswith("python"):
+        check_python(arguments)
     else:
         assert name in PLAIN_PROGRAMS, f"{name} is no program that the documents may ask for"
+
+
+def check_python(arguments: list[str]) -> None:
+    if arguments[0] != "-m":
+        assert arguments[0].startswith("scripts/"), arguments[0]
+        assert (ROOT / arguments[0]).is_file(), arguments[0]
+        return
+    module = arguments[1]
+    if module == "pipeline":
+        cli.parse(arguments[2:])
+    elif module == "kubeflow":
+        cli.parse(arguments[2:], importlib.import_module("kubeflow.__main__").KUBEFLOW)
+    elif module.split(".")[0] in OWN:
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
+    else:
+        assert module in ("pytest", "pip"), module
 
 
 def test_every_command_line_is_one(documents):
