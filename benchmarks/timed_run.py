@@ -128,4 +128,5 @@ def main(path: Path, arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    code = main(Path(sys.argv[1]), sys.argv[2:])
+    importlib.import_module("pipeline.__main__").leave(code)

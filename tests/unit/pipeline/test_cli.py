@@ -322,3 +322,9 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_the_end_of_the_process_does_all_that_is_registered_for_it():
+    code = "import atexit; from pipeline.__main__ import leave; atexit.register(print, 'last'); print('said'); leave(3)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\nlast\n", "")
