@@ -33,6 +33,9 @@ WINDOW_FILE = "window.json"
 SPILL_FOLDER = "spilled"
 """Below the artifact, while ingest runs: records on their way from readers to writers."""
 
+_COMPRESSION = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+"""A third of the default level's time, for files that are a twentieth larger."""
+
 _MAX_FAULTS_SHOWN = 8
 
 
@@ -192,7 +195,7 @@ def _write_shard(keyed: tuple[ShardKey, Iterable[Piece]], examples_uri: str, sha
     folder = artifact_split_uri(examples_uri, split)
     fileio.makedirs(folder)
     path = f"{folder}/{_shard_prefix(span)}{shard:05d}-of-{shards[number]:05d}.gz"
-    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+    with tf.io.TFRecordWriter(path, _COMPRESSION) as writer:
         for record in merged(pieces):
             writer.write(record)
 
