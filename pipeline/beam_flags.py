@@ -16,7 +16,8 @@ _OFF = {"use_public_ips": "no_use_public_ips"}
 """Switches that are on unless another flag turns them off."""
 
 _HELD_BY_WORKERS = "sdk_container_image"
-"""With this option TFX trusts the workers to hold it; without, it packs itself into a source archive in every task."""
+"""With this option TFX trusts the workers to hold it, this process too; without, it packs itself into a source archive
+for every job, which takes seconds."""
 
 
 def flags(runner: str, options: EngineOptions) -> list[str]:
@@ -24,7 +25,7 @@ def flags(runner: str, options: EngineOptions) -> list[str]:
 
     >>> from pipeline.config.beam_options import FlinkOptions, LocalOptions
     >>> flags("local", LocalOptions())
-    ['--runner=FnApiRunner']
+    ['--runner=FnApiRunner', '--sdk_container_image=the-workers-hold-all']
     >>> flags("flink", FlinkOptions(flink_master="[local]", parallelism=2))[:3]
     ['--runner=FlinkRunner', '--flink_master=[local]', '--parallelism=2']
     """
@@ -37,7 +38,7 @@ def flags(runner: str, options: EngineOptions) -> list[str]:
             made += [f"--{name}={item}" for item in value]
         elif value is not None:
             made.append(f"--{name}={value}")
-    if runner != "local" and _HELD_BY_WORKERS not in given:
+    if _HELD_BY_WORKERS not in given:
         image = given.get("environment_config") if given.get("environment_type") == "DOCKER" else None
         made.append(f"--{_HELD_BY_WORKERS}={image or 'the-workers-hold-all'}")
     return made

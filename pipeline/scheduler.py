@@ -1,11 +1,12 @@
 """Which node begins when several may run at once."""
 
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from compression.room import Room
 
 if TYPE_CHECKING:
     from pipeline.runner import NodeResult
@@ -26,12 +27,9 @@ NODE_MODULES = (
 """What nodes in processes of their own import, beyond what conversions do."""
 
 
-def has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
-    """Whether the memory of this machine holds one more node; where the system does not tell, it does."""
-    with suppress(OSError, ValueError, StopIteration):
-        line = next(line for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable:"))
-        return int(line.split()[1]) * 1024 >= ROOM_BYTES
-    return True
+def has_room() -> bool:
+    """Whether there is memory for one more node, on this machine and in this container."""
+    return Room.here(tempfile.gettempdir()).memory_bytes >= ROOM_BYTES
 
 
 class Scheduler:

@@ -8,8 +8,10 @@ from tfx.dsl.compiler.compiler import Compiler
 from tfx.orchestration import metadata
 
 from components.cycles.cluster import Order
+from pipeline.beam_flags import flags as beam_flags
 from pipeline.cluster_nodes import NEVER_CACHED
 from pipeline.config import load
+from pipeline.config.beam_options import LocalOptions
 from pipeline.cycles.fingerprint import take, without_data
 from pipeline.errors import UserError
 from pipeline.graph import build
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.golden
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "digits.yaml"
 REGISTRY = "s3://bucket/registry"
+HERE = beam_flags("local", LocalOptions())
 CYCLING = {
     "data.path": "s3://bucket/data/span-{SPAN}",
     "push.to": REGISTRY,
@@ -146,7 +149,7 @@ def test_pods_have_an_engine_of_their_own():
         (ingest,) = (node for node in pipeline.components if node.id == "ingest")
         return ingest.executor_spec.beam_pipeline_args
 
-    assert flags(kubeflow) == ["--runner=FnApiRunner"]
+    assert flags(kubeflow) == HERE
     told = flags({**kubeflow, "beam": {"runner": "flink", "options": flink}})
     assert told[:2] == ["--runner=FlinkRunner", "--job_endpoint=flink:8099"]
 

@@ -13,14 +13,17 @@ from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 from components.ingest_spec import IngestSpec, SourceFile, SplitShare
 from components.pretrained_spec import InputSpec, PretrainedSpec
 from components.targets import to_text
+from pipeline.beam_flags import flags as beam_flags
 from pipeline.config import load
 from pipeline.config.beam import BEAM_NODES
+from pipeline.config.beam_options import LocalOptions
 from pipeline.graph import NEVER_CACHED, build
 
 pytestmark = pytest.mark.golden
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATE = "UPDATE_GOLDEN=1 .venv/bin/python -m pytest tests/golden"
+HERE = beam_flags("local", LocalOptions())
 
 
 def spec_for(config):
@@ -155,7 +158,7 @@ def beam_flags(pipeline):
 
 def test_beam_is_told_its_runner(config):
     found = beam_flags(build_graph(config))
-    assert all(flags == ["--runner=FnApiRunner"] for flags in found.values())
+    assert all(flags == HERE for flags in found.values())
     gates = [node_id for node_id in found if node_id.startswith("gate-")]
     assert found.keys() - set(gates) <= set(BEAM_NODES), "each of them can be named under runtime.beam.components"
     assert len(gates) == len(config.variants)
@@ -172,7 +175,7 @@ def test_the_nodes_that_read_data_run_on_the_engine_that_the_configuration_names
     config = load(ROOT / "configs" / "digits.yaml", changes)
     found = beam_flags(build_graph(config))
     assert set(BEAM_NODES) <= found.keys()
-    assert found["gate-int8"] == ["--runner=FnApiRunner"]
+    assert found["gate-int8"] == HERE
     assert found["drift"][0] == "--runner=FlinkRunner"
     # Once, though TFX itself would put the flags of the pipeline before those of the node.
     assert found["statistics"].count("--experiments=a") == 1

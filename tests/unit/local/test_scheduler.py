@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from compression.room import Room
+from pipeline import scheduler
 from pipeline.runner import NodeResult, State
 from pipeline.scheduler import ROOM_BYTES, Scheduler, has_room
 
@@ -142,9 +144,7 @@ def test_an_exception_here_ends_what_runs():
     assert world.running == set(), "right was ended"
 
 
-def test_memory_that_is_there(tmp_path):
-    path = tmp_path / "meminfo"
-    for kilobytes, enough in ((ROOM_BYTES // 1024, True), (ROOM_BYTES // 1024 - 1, False)):
-        path.write_text(f"MemTotal: 99 kB\nMemAvailable:   {kilobytes} kB\n")
-        assert has_room(path) is enough
-    assert has_room(tmp_path / "none"), "a system that does not tell"
+def test_a_node_begins_beside_another_while_there_is_memory(monkeypatch):
+    for memory_bytes, enough in ((ROOM_BYTES, True), (ROOM_BYTES - 1, False)):
+        monkeypatch.setattr(scheduler.Room, "here", lambda folder, memory_bytes=memory_bytes: Room(memory_bytes, 0))
+        assert has_room() is enough

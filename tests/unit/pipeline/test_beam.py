@@ -29,13 +29,13 @@ def beam(configs):
 
 
 def test_without_the_section_everything_stays_in_this_process(configs):
-    assert shared_flags(configs.load(configs.base).runtime.beam) == ["--runner=FnApiRunner"]
+    assert shared_flags(configs.load(configs.base).runtime.beam) == ["--runner=FnApiRunner", HELD]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("runner: local", ["--runner=FnApiRunner"]),
+        ("runner: local", ["--runner=FnApiRunner", HELD]),
         (FLINK, FLINK_FLAGS),
         ('runner: flink, options: {flink_master: "[local]"}', ["--runner=FlinkRunner", "--flink_master=[local]", HELD]),
         (
@@ -70,7 +70,7 @@ def test_a_node_takes_its_own_options_over_those_of_its_kind_over_those_of_all(b
     assert node_flags(section, "digits", "statistics") == [*FLINK_FLAGS, "--job_name=digits-statistics"]
     assert "--parallelism=1" in node_flags(section, "digits", "gate-pruned")
     assert "--parallelism=7" in node_flags(section, "digits", "gate-int8")
-    assert node_flags(section, "digits", "ingest") == ["--runner=FnApiRunner"]
+    assert node_flags(section, "digits", "ingest") == ["--runner=FnApiRunner", HELD]
 
 
 FAULTS = [
