@@ -23,7 +23,9 @@ SIZES = {"x1": UNIT, "x10": 10 * UNIT} if quick() else {"x1": UNIT, "x10": 10 * 
 VARIANTS = (1, 4) if quick() else (1, 4, 16)
 LINEAR = ("ingest", "statistics")
 FLAT = ("ingest", "statistics", "answers", "gate")
-FITTED = ("wall s", "own s", "cpu s", "peak MB", "written MB")
+MEMORY = "peak MB"
+FITTED = ("wall s", "own s", "cpu s", MEMORY, "written MB")
+MANY = 10**8
 PREFIX_SLACK = 1.1
 """Runs of minutes on a shared machine differ by a few percent."""
 
@@ -92,6 +94,31 @@ def _slope(points: Iterable[tuple[int, float | None]]) -> float | None:
     return sum((x - mean_x) * (y - mean_y) for x, y in known) / sum((x - mean_x) ** 2 for x, _ in known)
 
 
+def costs(rows: Sequence[Row]) -> list[Row]:
+    """For each node what every further million examples costs, and what 10^8 would cost by that; computed.
+
+    Start-up drops out of the difference between the two largest sizes. Memory is the largest that was measured.
+    """
+    made = []
+    for node in dict.fromkeys(row["node"] for row in rows):
+        found = {row["leg"]: row for row in rows if row["node"] == node}
+        smaller, larger = (found.get(leg) for leg in list(SIZES)[-2:])
+        if smaller is None or larger is None:
+            continue
+        millions = (larger["examples"] - smaller["examples"]) / 1e6
+        each = {
+            name: (larger[name] - smaller[name]) / millions
+            for name in FITTED
+            if name != MEMORY and larger[name] is not None and smaller[name] is not None
+        }
+        beyond = (MANY - larger["examples"]) / 1e6
+        then = {name: larger[name] + value * beyond for name, value in each.items()}
+        for leg, examples, values in (("each 10^6", 10**6, each), ("10^8, computed", MANY, then)):
+            row = dict.fromkeys(larger) | {"leg": leg, "node": node, "examples": examples}
+            made.append(row | values | {MEMORY: larger[MEMORY]})
+    return made
+
+
 def goals(rows: Sequence[Row], fitted: Sequence[Row]) -> list[dict]:
     """What was asked for; a figure that is not there meets nothing."""
     found = {(row["leg"], row["node"]): row for row in [*rows, *fitted]}
@@ -126,7 +153,7 @@ def main(legs: Sequence[str]) -> None:
         measure(name, only)
     rows = [row for leg in (*SIZES, "variants") for row in latest(leg)]
     fitted = exponents(rows)
-    finish("scale", [*rows, *fitted], goals(rows, fitted))
+    finish("scale", [*rows, *fitted, *costs(rows)], goals(rows, fitted))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,14 @@ def test_the_exponent_of_a_power_is_found(power):
     assert fitted["gate"]["wall s"] == pytest.approx(power)
 
 
+def test_costs_follow_from_the_two_largest_sizes():
+    rows = [row("x10", "ingest", 700_000, 100.0, 800), row("x100", "ingest", 7_000_000, 730.0, 900)]
+    each, many = scale.costs([row("x1", "ingest", 70_000, 50.0, 500), *rows])
+    assert (each["leg"], each["cpu s"], each["peak MB"]) == ("each 10^6", pytest.approx(100), 900)
+    assert (many["examples"], many["cpu s"], many["peak MB"]) == (10**8, pytest.approx(730 + 93 * 100), 900)
+    assert scale.costs(rows[:1]) == []
+
+
 def verdicts(rows):
     return {one["name"]: one["met"] for one in scale.goals(rows, scale.exponents(rows))}
 
