@@ -186,7 +186,7 @@ def test_an_interruption_here_ends_the_child(tmp_path, monkeypatch):
 
 
 def test_a_killed_parent_leaves_no_orphans(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, env=environment) as parent:
         assert wait_for((tmp_path / "pids").exists)
         pids = [int((tmp_path / "server").read_text()), *pids_in(tmp_path)]
