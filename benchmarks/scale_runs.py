@@ -1,7 +1,8 @@
 """The runs that the benchmark of scale measures: a workspace for each, and a process for each of its nodes."""
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,34 @@ class Run:
         cost = self._pipeline("--to", node)
         return cost, self.seconds()[node]
 
-    def whole(self) -> Cost:
-        """Runs all of it."""
-        return self._pipeline()
+    def whole(self, done: Collection[str] = ()) -> Cost:
+        """Runs all of it.
+
+        Args:
+            done: Nodes that were run before and may come from the cache.
+
+        Raises:
+            SystemExit: Others came from it too, of a run that was interrupted: the figures would be too small.
+        """
+        cost = self._pipeline()
+        spared = [node["id"] for node in self._nodes() if node["cached"] and node["id"] not in done]
+        if spared:
+            raise SystemExit(
+                f"all nodes must be measured, but {', '.join(spared)} came from the cache of a run that was "
+                f"interrupted; remove {self.folder} and {HERE}/rows-*.unfinished, and measure anew"
+            )
+        return cost
 
     def seconds(self) -> dict[str, float]:
         """What each node of the last run took, those from the cache left out."""
-        last = max((self.folder / "workspace" / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime)
-        nodes = json.loads(last.read_text())["nodes"]
+        nodes = self._nodes()
         return {node["id"]: node["seconds"] for node in nodes if node["seconds"] is not None and not node["cached"]}
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        """Those of the last run, as its summary tells of them."""
+        last = max((self.folder / "workspace" / "runs").glob("*/summary.json"), key=lambda path: path.stat().st_mtime)
+        nodes: list[dict[str, Any]] = json.loads(last.read_text())["nodes"]
+        return nodes
 
     def process(self, *command: str) -> Cost:
         """Runs a module of this project."""
@@ -98,7 +118,7 @@ def size_works(leg: str, examples: int, models: Path | None) -> Works:
     for node in DATA_NODES:
         works[node] = lambda node=node: [_row(leg, node, examples, *run.node(node))]
     if models is None:
-        works[REST] = lambda: [_row(leg, REST, examples, run.whole(), None)]
+        works[REST] = lambda: [_row(leg, REST, examples, run.whole(DATA_NODES), None)]
     places = [str(path) for path in (models or run.artifacts, run.artifacts, run.folder / "gate")]
     for node in GATE_NODES:
         command = ("benchmarks.scale_gate", node, *places)
@@ -118,6 +138,8 @@ def _variant_rows(examples: int, count: int) -> list[Row]:
         f"v{number:02}": f"mode: {MODES[number]}" if number < len(MODES) else f"mode: int8, {_calibration(number)}"
         for number in range(count)
     }
+    # What an interrupted run has left in its cache would make this one look quick.
+    shutil.rmtree(HERE / f"variants/{count}", ignore_errors=True)
     run, leg = Run(f"variants/{count}", examples, variants), f"{count} variants"
     cost = run.whole()
     own = {node: seconds for node, seconds in run.seconds().items() if node.rpartition("-")[2] in variants}

@@ -19,9 +19,8 @@ def check_augment(augment: Augment, split: Split) -> None:
         CompressionError: It raised, returned other features, shapes or types, or did not do the same for the same seed.
     """
     features = {name: tf.constant(values) for name, values in split.take_arrays(_CHECKED)[0].items()}
-    compiled = tf.function(lambda batch, seed: augment(dict(batch), seed))
     try:
-        first, again = (compiled(features, tf.constant([1, 2], tf.int64)) for _ in range(2))
+        first, *more = _thrice(augment, features)
     except Exception as error:  # whatever the user's code raises
         cause = str(error).strip().split("\n")[-1].strip()
         raise CompressionError(
@@ -37,11 +36,19 @@ def check_augment(augment: Augment, split: Split) -> None:
                 f"augment must keep {name} as {before.dtype.name} {list(before.shape)}, got {after.dtype.name} "
                 f"{list(after.shape)}; {_ADVICE}"
             )
-        if not np.array_equal(after.numpy(), again[name].numpy(), equal_nan=before.dtype.is_floating):
+        equal_nan = before.dtype.is_floating
+        if not all(np.array_equal(after.numpy(), again[name].numpy(), equal_nan=equal_nan) for again in more):
             raise CompressionError(
                 f"augment must give the same for the same seed, got two different values of {name}; draw with "
                 "tf.random.stateless_uniform(shape, seed) and its like"
             )
+
+
+def _thrice(augment: Augment, features: dict[str, tf.Tensor]) -> list[Mapping[str, tf.Tensor]]:
+    """What it makes of a batch, twice in one graph and once in another, of which Python's draws are constants."""
+    one, other = (tf.function(lambda batch, seed: augment(dict(batch), seed)) for _ in range(2))
+    seed = tf.constant([1, 2], tf.int64)
+    return [one(features, seed), one(features, seed), other(features, seed)]
 
 
 def augmented(batches: tf.data.Dataset, augment: Augment, seed: int) -> tf.data.Dataset:

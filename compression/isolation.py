@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -63,6 +64,7 @@ def run(
 
     The child has this process's environment, working directory and import path. What it prints goes to this process's
     standard error. When this call is left early, by whatever exception, the child and all that it started are killed.
+    What it left in the folder of temporary files, which is one of its own, is removed in any case.
 
     Args:
         function: A function of a module; not of the script that runs, which the child does not know.
@@ -80,19 +82,17 @@ def run(
         Exception: Whatever else the function raised; its traceback was printed.
         RuntimeError: The server cannot start, or the function's exception cannot be pickled.
     """
-    request = {
-        "call": pickle.dumps((function, args)),
-        "environment": dict(os.environ),
-        "directory": str(Path.cwd()),
-        "path": sys.path,
-    }
-    child = _Child(_server(), pickle.dumps(request), on_message, cancelled)
-    try:
-        status = child.wait(time.monotonic() + time_limit_s)
-        if status is None:
-            child.kill()
-    finally:
-        child.close()
+    call = pickle.dumps((function, args))
+    # A child that is killed removes nothing itself, and examples that it kept there may be many.
+    with tempfile.TemporaryDirectory(prefix="tfx-edge-child-", ignore_cleanup_errors=True) as folder:
+        child = _Child(_server(), _request(call, folder), on_message, cancelled)
+        status = None
+        try:
+            status = child.wait(time.monotonic() + time_limit_s)
+        finally:
+            if status is None:
+                child.kill()
+            child.close()
     if status is None and cancelled is not None and cancelled.is_set():
         raise Cancelled(f"{what} was given up")
     if status is None:
@@ -106,6 +106,18 @@ def run(
     if raised is not None:
         raise raised
     return returned  # type: ignore[no-any-return]
+
+
+def _request(call: bytes, folder: str) -> bytes:
+    """What the server is sent; `folder` is for temporary files."""
+    return pickle.dumps(
+        {
+            "call": call,
+            "environment": {**os.environ, "TMPDIR": folder},
+            "directory": str(Path.cwd()),
+            "path": sys.path,
+        }
+    )
 
 
 def _how(status: int, section: str) -> str:

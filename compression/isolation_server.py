@@ -24,6 +24,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
@@ -203,6 +204,7 @@ def _answer(request: dict[str, Any]) -> bytes:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    tempfile.tempdir = None  # what an import may have found out from the server's own environment
     os.chdir(request["directory"])
     sys.path[:] = request["path"]
     try:

@@ -38,6 +38,13 @@ def warnings(config: Config, section: KubeflowSection) -> list[str]:
     found = []
     if any(getattr(config.hooks, name) for name in type(config.hooks).model_fields):
         found.append(f"{config.where('hooks')}: hooks are called by local runs alone; on a cluster nobody is told")
+    beam = config.runtime.beam
+    elsewhere = {beam.runner, *(entry.runner for entry in beam.components.values())} - {"local", None}
+    if elsewhere and "beam" not in section.model_fields_set:
+        found.append(
+            f"{config.where('runtime')}: runtime.beam ({', '.join(sorted(map(str, elsewhere)))}) holds for local runs "
+            "alone; on a cluster every node reads in its own pod unless kubeflow.beam names an engine"
+        )
     held = {*section.env, *(name for secret in section.secrets for name in secret.env)}
     reads_s3 = any(str(place).startswith("s3://") for place in (config.data.path, config.push.to))
     if reads_s3 and "AWS_ACCESS_KEY_ID" not in held and section.service_account is None:

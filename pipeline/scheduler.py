@@ -3,7 +3,9 @@
 import queue
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from compression.room import Room
@@ -84,9 +86,17 @@ class Scheduler:
                 end(result)
         except BaseException:
             cancel()
-            for thread in self._running.values():
-                thread.join(_END_SECONDS)
+            self._wait_for_ends()
             raise
+
+    def _wait_for_ends(self) -> None:
+        """Lets launches publish how they ended and remove what they wrote, for some time."""
+        deadline = time.monotonic() + _END_SECONDS
+        for thread in self._running.values():
+            while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+                # An interruption is raised again every few seconds until it arrives, and it has.
+                with suppress(BaseException):
+                    thread.join(left)
 
     def _start_some(self, launch: Callable[[str], "NodeResult"], begin: Callable[[str], bool]) -> bool:
         """Begins the next node, or passes it over; False when that must wait until one has ended."""

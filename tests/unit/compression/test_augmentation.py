@@ -83,6 +83,10 @@ def test_a_teacher_answers_what_the_student_sees():
             lambda features, seed: {"x": features["x"] + tf.random.uniform([8, 2])},
             r"the same for the same seed, got two different values of x; draw with tf.random.stateless_uniform",
         ),
+        (
+            lambda features, seed: {"x": features["x"] + np.float32(np.random.default_rng().uniform())},
+            r"the same for the same seed",
+        ),
     ],
 )
 def test_a_function_that_changes_more_than_it_may_is_refused_before_training(augment, message):

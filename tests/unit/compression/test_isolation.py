@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,35 @@ def test_a_hang_is_ended_with_all_that_it_started(monkeypatch, tmp_path):
     assert wait_for(lambda: not any(map(alive, pids_in(tmp_path))))
 
 
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [("pass", None), ("os.kill(os.getpid(), 9)", CompressionError), ("time.sleep(60)", isolation.Cancelled)],
+)
+def test_what_a_child_leaves_in_its_temporary_folder_is_removed(end, error, tmp_path, monkeypatch):
+    """One that is killed in the middle of a training would leave all examples that it kept there."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    told, cancelled = [], threading.Event()
+
+    def hear(folder: str) -> None:
+        told.append(folder)
+        if error is isolation.Cancelled:
+            cancelled.set()
+
+    code = f"""
+import os, tempfile, time
+from compression.isolation_child import tell
+folder = tempfile.mkdtemp()
+open(folder + "/examples", "w").write("many")
+tell(folder)
+{end}
+"""
+    with pytest.raises(error) if error else nullcontext():
+        isolation.run(exec, code, time_limit_s=60, on_message=hear, cancelled=cancelled)
+    assert Path(told[0]).is_relative_to(tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
 def test_what_a_child_leaves_running_is_ended(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     isolation.run(exec, SLEEPS.replace("time.sleep(60)", ""), time_limit_s=60)
@@ -155,7 +186,7 @@ def test_an_interruption_here_ends_the_child(tmp_path, monkeypatch):
 
 
 def test_a_killed_parent_leaves_no_orphans(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", PARENT], cwd=tmp_path, env=environment) as parent:
         assert wait_for((tmp_path / "pids").exists)
         pids = [int((tmp_path / "server").read_text()), *pids_in(tmp_path)]

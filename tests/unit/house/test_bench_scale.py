@@ -1,11 +1,12 @@
 """The arithmetic of the benchmark of scale, and the data that it is measured on."""
 
 import contextlib
+import json
 
 import numpy as np
 import pytest
 
-from benchmarks import scale, scale_data, scale_process
+from benchmarks import scale, scale_data, scale_process, scale_runs
 
 
 def row(leg, node, examples, seconds, peak):
@@ -101,3 +102,22 @@ def test_a_leg_goes_on_with_the_node_that_it_had_come_to(tmp_path, monkeypatch):
     scale.measure("x10", "a")
     assert done == ["a", "b", "b", "a"]
     assert [one["node"] for one in scale.latest("x10")] == ["a"]
+
+
+def test_a_whole_run_that_was_spared_work_does_not_count(tmp_path, monkeypatch):
+    def run(command, log):
+        summary = tmp_path / "x1" / "workspace" / "runs" / "1" / "summary.json"
+        summary.parent.mkdir(parents=True, exist_ok=True)
+        cached = {"ingest": True, "trainer": bool(runs)}
+        nodes = [{"id": node, "seconds": 1.0, "cached": value} for node, value in cached.items()]
+        summary.write_text(json.dumps({"nodes": nodes}))
+        return scale_process.Cost(1.0, 1.0, 1.0, 1.0)
+
+    runs = []
+    monkeypatch.setattr(scale_runs, "HERE", tmp_path)
+    monkeypatch.setattr(scale_runs, "cost_of", run)
+    one = scale_runs.Run("x1", 10, {"int8": "mode: int8"})
+    assert one.whole(["ingest"]).wall_s == 1.0
+    runs.append("interrupted before")
+    with pytest.raises(SystemExit, match="all nodes must be measured, but trainer came from the cache"):
+        one.whole(["ingest"])

@@ -260,6 +260,13 @@ def test_what_a_cluster_leaves_out_is_said(loaded, tmp_path):
     assert [line.partition("edge.yaml:")[2] for line in found] == [
         "29: hooks: hooks are called by local runs alone; on a cluster nobody is told"
     ]
+    engine = "beam: {runner: flink, options: {job_endpoint: 'jobs:8099', environment_type: LOOPBACK}}"
+    elsewhere = loaded("push:", f"runtime: {{{engine}}}\npush:")
+    (said,) = warnings(elsewhere, elsewhere.kubeflow)
+    assert said.partition("edge.yaml:")[2].startswith("29: runtime: runtime.beam (flink) holds for local runs alone")
+    both = loaded("push:", f"runtime: {{{engine}}}\npush:").model_copy()
+    given = both.kubeflow.model_copy(update={"beam": both.runtime.beam})
+    assert warnings(both, given) == []
     unarmed = loaded("  secrets:\n" + SECRET, "")
     assert "with the rights of their node alone" in warnings(unarmed, unarmed.kubeflow)[0]
     trusted = loaded("  secrets:\n" + SECRET, "  service_account: runner")

@@ -144,6 +144,31 @@ def test_an_exception_here_ends_what_runs():
     assert world.running == set(), "right was ended"
 
 
+def test_an_interruption_that_is_raised_again_ends_nothing_halfway(monkeypatch):
+    joins = []
+
+    class Joined(threading.Thread):
+        def join(self, timeout=None):
+            joins.append(timeout)
+            if len(joins) < 3:
+                raise KeyboardInterrupt
+            super().join(timeout)
+
+    monkeypatch.setattr(scheduler.threading, "Thread", Joined)
+    world = World({"first": [], "second": []}, at_once=2, room=lambda: True)
+
+    def begin(node_id):
+        if node_id == "second":
+            world.wait_for("first")
+            raise KeyboardInterrupt
+        return True
+
+    world.begin = begin
+    world()
+    assert isinstance(world.failure, KeyboardInterrupt)
+    assert (len(joins), world.running) == (3, set())
+
+
 def test_a_node_begins_beside_another_while_there_is_memory(monkeypatch):
     for memory_bytes, enough in ((ROOM_BYTES, True), (ROOM_BYTES - 1, False)):
         monkeypatch.setattr(scheduler.Room, "here", lambda folder, memory_bytes=memory_bytes: Room(memory_bytes, 0))
