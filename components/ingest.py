@@ -21,7 +21,7 @@ from components import contract
 from components.cycles.cluster import NOTE_FILE, Note, Order, begin
 from components.errors import InputError
 from components.ingest_read import NO_SPAN, ReadRecords, ShardKey, shard_counts
-from components.ingest_spec import IngestSpec, SourceFile
+from components.ingest_spec import SPILL_FOLDER, IngestSpec, SourceFile
 from components.readers.inference import column_types
 from components.record_shuffle import Piece, merged
 from components.source_files import resolve
@@ -29,9 +29,6 @@ from components.spans import Pattern
 
 FACTS_FILE = "facts.json"
 WINDOW_FILE = "window.json"
-
-SPILL_FOLDER = "spilled"
-"""Below the artifact, while ingest runs: records on their way from readers to writers."""
 
 _COMPRESSION = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
 """A third of the default level's time, for files that are a twentieth larger."""

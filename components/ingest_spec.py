@@ -6,6 +6,9 @@ from functools import cached_property
 
 from components.targets import from_text
 
+SPILL_FOLDER = "spilled"
+"""Below the artifact, while ingest runs: records on their way from readers to writers."""
+
 
 @dataclass(frozen=True)
 class SplitShare:

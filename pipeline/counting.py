@@ -100,7 +100,7 @@ def count_csv_rows(paths: Sequence[Path], enough: int) -> int:
             packed_bytes += path.stat().st_size
     except (OSError, EOFError, zlib.error) as error:
         raise Uncountable(str(error)) from error
-    return counted
+    return max(0, counted)  # an empty file lacks its header too
 
 
 def _line_ends(stream: BinaryIO | gzip.GzipFile) -> Iterator[tuple[int, int]]:

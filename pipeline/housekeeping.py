@@ -1,16 +1,24 @@
-"""What a run sees to when its nodes have ended, while it still holds its workspace.
+"""What a run sees to before its nodes begin and when they have ended, while it holds its workspace.
 
 Nothing here makes a run fail: what goes wrong is said, and the next run tries again.
 """
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.ingest_spec import SPILL_FOLDER
 from pipeline import frozen_schema, retention
 from pipeline.config import Config
 from pipeline.pushed_metadata import forget_removed
 from pipeline.workspace import Workspace
 from registry import Registry, RegistryError
+
+
+def remove_spilled(workspace: Workspace) -> None:
+    """Removes the records that an ingest which was killed left on their way, before the next one needs the room."""
+    for folder in workspace.artifacts.glob(f"ingest/examples/*/{SPILL_FOLDER}"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def freeze_schema(config: Config, uri: str, data_sha256: str) -> Iterator[str]:

@@ -172,9 +172,10 @@ class _Run:
             isolation.warm(*NODE_MODULES)
         from tfx.orchestration import metadata
 
-        from pipeline import champion, graph, model_preflight, runner
+        from pipeline import champion, graph, housekeeping, model_preflight, runner
         from pipeline.sources import ingest_spec
 
+        housekeeping.remove_spilled(self._workspace)
         pretrained = model_preflight.check_model(self._config, self._plan)
         spec = ingest_spec(self._config)
         self._data_sha256 = frozen_schema.data_sha256(spec)

@@ -118,6 +118,8 @@ def test_rows_of_tables(tmp_path):
     files = [tmp_path / "a.csv", tmp_path / "b.csv"]
     assert count_csv_rows(files, MANY) == 4
     assert count_csv_rows(files, 3) == 3
+    (tmp_path / "empty.csv").touch()
+    assert count_csv_rows([tmp_path / "empty.csv"], MANY) == 0
     files[1].write_bytes(files[1].read_bytes()[:-9])
     with pytest.raises(Uncountable):
         count_csv_rows(files, MANY)
