@@ -132,7 +132,7 @@ def test_a_run_is_followed_from_its_begin_to_its_end_without_moving_the_page(ope
     page.evaluate("window.sameDocument = true")
     going_on.end(SimpleNamespace(id="ingest", state="complete", seconds=1.0))
     going_on.start("trainer")
-    going_on.epoch(2, 9, {"val_accuracy": 0.9})
+    going_on.epoch("trainer", 2, 9, {"val_accuracy": 0.9})
     going_on._write()
     page.get_by_text("1 of 3 nodes").wait_for()
     page.get_by_text("epoch 2 of 9, accuracy 0.9000").wait_for()
