@@ -285,8 +285,8 @@ class _Server:
         if not self._ready:
             self._process.wait()
             raise RuntimeError(
-                f"conversions must be able to start {sys.executable} with TensorFlow; it ended with status "
-                f"{self._process.returncode}, and the log says why. Run `make setup`."
+                f"conversions and nodes side by side must be able to start {sys.executable} with TensorFlow; it ended "
+                f"with status {self._process.returncode}, and the log says why. Run `make setup`."
             )
 
 
