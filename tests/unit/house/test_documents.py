@@ -47,7 +47,7 @@ def block(document: str, language: str) -> str:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_in_a_document_exists(document):
     # A placeholder in capitals, `make bench-NAME`, is no target.
-    made = set(re.findall(r"^make ([a-z][a-z-]*)(?![A-Za-z-])", code(document), flags=re.MULTILINE))
+    made = set(re.findall(r"^make ([a-z][a-z_-]*)(?![A-Za-z_-])", code(document), flags=re.MULTILINE))
     assert made <= targets() | benchmarks()
     called = set(re.findall(r"(?:python -m pipeline|tfx-edge) ([a-z][a-z-]*)", code(document)))
     assert called <= set(COMMANDS)
