@@ -140,11 +140,7 @@ class _Child:
     """
 
     def __init__(
-        self,
-        server: "_Server",
-        request: bytes,
-        on_message: OnMessage | None,
-        cancelled: threading.Event | None,
+        self, server: "_Server", request: bytes, on_message: OnMessage | None, cancelled: threading.Event | None
     ) -> None:
         self.reply = b""
         self._on_message, self._cancelled = on_message, cancelled
