@@ -31,7 +31,7 @@ FACTS_FILE = "facts.json"
 WINDOW_FILE = "window.json"
 
 _COMPRESSION = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-"""A third of the default level's time, for files that are a twentieth larger."""
+"""Quick rather than tight: these files are read soon and kept for as long as the run is."""
 
 _MAX_FAULTS_SHOWN = 8
 
